@@ -1,0 +1,29 @@
+"""One canonical spelling of a JSON value, and its SHA-256.
+
+Keys sorted, no white space, UTF-8, no NaN: what RFC 8785 asks for, except that integers keep every digit (RFC 8785
+goes through binary64 and would let two different expected answers share a digest).
+"""
+
+import hashlib
+import json
+from typing import Any
+
+
+def canonical_json(value: Any) -> bytes:
+    """Spell a JSON value in its one canonical way.
+
+    Raises:
+        ValueError: for NaN, infinities and lone surrogates.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def digest(value: Any) -> str:
+    """`sha256:` and the hex digest of the value's canonical JSON."""
+    return digest_bytes(canonical_json(value))
+
+
+def digest_bytes(data: bytes) -> str:
+    """`sha256:` and the hex digest of the bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()

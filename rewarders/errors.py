@@ -1,0 +1,157 @@
+"""Everything Assay raises on purpose.
+
+AssayError                       carries a hint: what to do next
+├── ConfigError                  a file or flag is wrong                                  exit 2
+├── PluginError                  a plug-in cannot load, or breaks the contract            exit 2
+├── RequestError                 the caller's fault                                       4xx
+│   ├── InvalidBody · TooLarge · UnsupportedMedia · RequestTimeout · NotFound · IdempotencyConflict
+│   └── InvalidTask · UnknownRubric            one item of a batch; its neighbours are scored
+├── FaultError                   ours: reward null, HTTP 200
+│   └── RewarderFault
+├── Overloaded · LedgerError     could not be taken, or not be recorded: fails closed     503
+└── TrainingError                FaultBudgetExceeded · NonFiniteLoss · CheckpointMismatch exit 1
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class AssayError(Exception):
+    """Base of the tree. `str(error)` names the thing and the value; `hint` names the next move."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(AssayError):
+    """A configuration file or a flag is wrong; the message names the key, the value and the file."""
+
+
+class PluginError(AssayError):
+    """A plug-in cannot be loaded or breaks the contract; the message names its distribution."""
+
+
+class RequestError(AssayError):
+    """The caller's fault. `status` is the HTTP status and `code` the stable name of the problem.
+
+    `field` is the path of the offending value. The value itself is never repeated.
+    """
+
+    status = 422
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, field: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
+
+
+class InvalidBody(RequestError):
+    """The body is not the strict JSON we accept."""
+
+    status = 400
+    code = "invalid_body"
+
+
+class TooLarge(RequestError):
+    """The body or the batch is over a limit; the message names the limit."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMedia(RequestError):
+    """The body is not `application/json` in UTF-8 without a content encoding."""
+
+    status = 415
+    code = "unsupported_media"
+
+
+class RequestTimeout(RequestError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "request_timeout"
+
+
+class NotFound(RequestError):
+    """No such record, rubric or rewarder."""
+
+    status = 404
+    code = "not_found"
+
+
+class IdempotencyConflict(RequestError):
+    """The idempotency key was used with another body, or its first request is still running."""
+
+    status = 409
+    code = "idempotency_conflict"
+
+
+class InvalidTask(RequestError):
+    """The task's own data is wrong: its reference does not validate or its rubric cannot be applied."""
+
+    code = "invalid_task"
+
+
+class UnknownRubric(InvalidTask):
+    """The task names a rubric this service does not have."""
+
+    code = "unknown_rubric"
+
+
+class FaultError(AssayError):
+    """A failure of ours. It becomes `Component.fault` and a null reward, never a zero."""
+
+    def __init__(self, message: str, *, retryable: bool = False, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retryable = retryable
+
+
+class RewarderFault(FaultError):
+    """A plug-in raised, returned something else than a verdict, or could not be run."""
+
+
+class Overloaded(AssayError):
+    """The service cannot take more just now; try again after `retry_after_s`."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message, hint=f"retry after {retry_after_s:g} s")
+        self.retry_after_s = retry_after_s
+
+
+class LedgerError(AssayError):
+    """A record could not be written or does not verify; nothing unrecorded is ever answered."""
+
+
+class TrainingError(AssayError):
+    """Training cannot go on honestly."""
+
+
+class FaultBudgetExceeded(TrainingError):
+    """Too many rollouts of a step came back unscored to train on the survivors."""
+
+
+class NonFiniteLoss(TrainingError):
+    """The loss or the gradient norm is not finite."""
+
+
+class CheckpointMismatch(TrainingError):
+    """A checkpoint does not belong to this configuration."""
+
+
+@contextmanager
+def boundary(blame: type[AssayError], name: str) -> Iterator[None]:
+    """Attribute whatever a plug-in raises to the plug-in, so that its author writes ordinary Python.
+
+    Errors of ours pass through untouched. The one place where every exception is caught.
+
+    Raises:
+        AssayError: of the class `blame`, chained to the cause.
+    """
+    try:
+        yield
+    except AssayError:
+        raise
+    except Exception as error:  # noqa: BLE001 - this is the boundary the rule is about
+        raise blame(f"{name} raised {type(error).__name__}: {str(error)[:300]}") from error

@@ -1,0 +1,288 @@
+"""How rewarders are written, found and checked.
+
+The `rewarder()` decorator only marks a function. A `Registry` object collects marked functions from entry points (group
+`rewarders`) and from modules named in the configuration, and refuses what breaks the contract when it is loaded, naming
+the distribution at fault. Nothing global changes at import, so every test can have a registry of its own.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
+
+from rewarders.digests import digest
+from rewarders.errors import InvalidTask, PluginError, boundary
+from rewarders.types import Verdict
+
+GROUP = "rewarders"
+NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+VERSION = re.compile(r"[0-9]+(\.[0-9]+)*[a-z0-9.+-]*")
+ARGUMENTS = ("completion", "reference", "params")
+
+Scorer = Callable[..., Verdict]
+S = TypeVar("S", bound=Callable[..., Any])
+
+
+class NoParams(BaseModel):
+    """A rewarder without parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What `rewarder()` leaves on a function."""
+
+    name: str
+    version: str
+    params: type[BaseModel] | None
+    reference: type[BaseModel] | None
+    cpu_budget_s: float
+    preload: tuple[str, ...]
+
+
+def rewarder(
+    name: str,
+    *,
+    version: str,
+    params: type[BaseModel] | None = None,
+    reference: type[BaseModel] | None = None,
+    cpu_budget_s: float = 2.0,
+    preload: Sequence[str] = (),
+) -> Callable[[S], S]:
+    """Mark `def f(completion, reference, params) -> Verdict` as a rewarder.
+
+    Args:
+        name: dotted, with the team first: `acme.quotes`.
+        version: changes whenever a verdict could change.
+        params: pydantic model of the settings a rubric may give; without one, `params` is an empty model.
+        reference: pydantic model of the part of a task's reference this rewarder reads; without one it gets None.
+        cpu_budget_s: CPU seconds for one completion; spending more is a verdict of 0, `too_costly`.
+        preload: modules that worker processes import ahead of the first call.
+    """
+    mark = Mark(name, version, params, reference, cpu_budget_s, tuple(preload))
+
+    def attach(function: S) -> S:
+        function.__rewarder__ = mark  # type: ignore[attr-defined]
+        return function
+
+    return attach
+
+
+@dataclass(frozen=True)
+class RewarderSpec:
+    """A registered rewarder: everything `env-server plugins show` prints, learnt without running it."""
+
+    name: str
+    version: str
+    function: Scorer
+    params: type[BaseModel]
+    reference: type[BaseModel] | None
+    cpu_budget_s: float
+    preload: tuple[str, ...]
+    distribution: str
+    """Name and version of the distribution it came from, or the module it was named by."""
+
+    @cached_property
+    def summary(self) -> str:
+        """First line of the function's docstring."""
+        return (inspect.getdoc(self.function) or "").splitlines()[0]
+
+    @cached_property
+    def code_digest(self) -> str:
+        """Digest of every Python file of the top-level package that holds the function.
+
+        Wider than the function itself on purpose: a changed helper changes verdicts too.
+        """
+        top = self.function.__module__.partition(".")[0]
+        files = _python_files(importlib.import_module(top))
+        return digest({name: path.read_text("utf-8") for name, path in files.items()})
+
+    def check_params(self, params: dict[str, JsonValue]) -> BaseModel:
+        """Validate a rubric's parameters. Raises PluginError naming the field."""
+        try:
+            return self.params.model_validate(params)
+        except ValidationError as error:
+            raise PluginError(f"params of {self.name}: {first_problem(error)}") from error
+
+    def read_reference(self, reference: JsonValue) -> BaseModel | None:
+        """This rewarder's part of a task's reference. Raises InvalidTask naming the field."""
+        if self.reference is None:
+            return None
+        try:
+            return self.reference.model_validate(self.project(reference))
+        except ValidationError as error:
+            field, message = unechoed_problem(error)
+            field = f"task.reference.{field.partition('.')[0]}".rstrip(".")  # deeper steps may be keys of the sender's
+            raise InvalidTask(f"{self.name} cannot use the reference: it {message}", field=field) from error
+
+    @cached_property
+    def reference_fields(self) -> frozenset[str]:
+        """Names of the reference fields it reads."""
+        return frozenset(self.reference.model_fields) if self.reference else frozenset()
+
+    def project(self, reference: JsonValue) -> JsonValue:
+        """Several rewarders share one reference, so each sees only the fields it declares."""
+        if not isinstance(reference, dict):
+            return reference
+        return {key: value for key, value in reference.items() if key in self.reference_fields}
+
+    def describe(self) -> dict[str, JsonValue]:
+        """The spec as JSON."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "distribution": self.distribution,
+            "summary": self.summary,
+            "cpu_budget_s": self.cpu_budget_s,
+            "code_digest": self.code_digest,
+            "params": _schema(self.params),
+            "reference": _schema(self.reference) if self.reference else None,
+        }
+
+
+class Registry:
+    """The rewarders of one process, by name."""
+
+    def __init__(self, specs: Iterable[RewarderSpec] = ()) -> None:
+        self._specs: dict[str, RewarderSpec] = {}
+        for spec in specs:
+            self._take(spec)
+
+    @classmethod
+    def load(cls, distributions: Sequence[str] | None = None, modules: Sequence[str] = ()) -> "Registry":
+        """Collect the rewarders of installed distributions and of the modules named.
+
+        Args:
+            distributions: load only these; None loads every distribution with the entry-point group `rewarders`.
+            modules: importable modules that are not packaged (a team's own file while it is being written).
+
+        Raises:
+            PluginError: naming the distribution that cannot be loaded or breaks the contract.
+        """
+        registry = cls()
+        for entry in _entry_points(distributions):
+            assert entry.dist is not None, "entry points read from distributions know theirs"
+            origin = f"{entry.dist.name} {entry.dist.version}"
+            registry.add_module(_load(entry.load, f"entry point {entry.value!r} of {origin}"), origin)
+        for name in modules:
+            registry.add_module(_load(lambda name=name: importlib.import_module(name), f"module {name!r}"), name)
+        return registry
+
+    def add_module(self, module: ModuleType, distribution: str) -> None:
+        """Register every marked function of a module. Raises PluginError when there is none."""
+        marked = [value for value in vars(module).values() if hasattr(value, "__rewarder__")]
+        if not marked:
+            raise PluginError(
+                f"{distribution}: module {module.__name__} holds no rewarder",
+                hint="mark a function with @rewarder(...)",
+            )
+        for function in marked:
+            self.add(function, distribution)
+
+    def add(self, function: Scorer, distribution: str) -> RewarderSpec:
+        """Check one marked function against the contract and register it. Raises PluginError."""
+        mark: Mark = function.__rewarder__  # type: ignore[attr-defined]
+        _check(function, mark, distribution)
+        spec = RewarderSpec(
+            mark.name, mark.version, function, mark.params or NoParams, mark.reference, mark.cpu_budget_s, mark.preload,
+            distribution,
+        )  # fmt: skip
+        return self._take(spec)
+
+    def _take(self, spec: RewarderSpec) -> RewarderSpec:
+        taken = self._specs.get(spec.name)
+        if taken:
+            raise PluginError(f"{spec.distribution}: the name {spec.name!r} is taken by {taken.distribution}")
+        self._specs[spec.name] = spec
+        return spec
+
+    def get(self, name: str) -> RewarderSpec | None:
+        """The rewarder of that name, if it is installed."""
+        return self._specs.get(name)
+
+    def __iter__(self) -> Iterator[RewarderSpec]:
+        return iter(sorted(self._specs.values(), key=lambda spec: spec.name))
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first validation problem as `field: what is wrong`."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return f"{'.'.join(str(step) for step in first['loc']) or 'value'}: {first['msg']}"
+
+
+def unechoed_problem(error: ValidationError) -> tuple[str, str]:
+    """Field and message of the first problem, with nothing in them that the sender chose.
+
+    The name of an unknown field is the sender's, and so is what a plug-in's own validator may quote.
+    """
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    path = [str(step) for step in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        return ".".join(path[:-1]), "holds a field that is not known"
+    if first["type"] in ("value_error", "assertion_error"):
+        return ".".join(path), "is not acceptable"
+    return ".".join(path), first["msg"][:1].lower() + first["msg"][1:]
+
+
+def _entry_points(distributions: Sequence[str] | None) -> list[metadata.EntryPoint]:
+    entries = sorted(metadata.entry_points(group=GROUP), key=lambda e: (e.dist.name if e.dist else "", e.name))
+    if distributions is None:
+        return entries
+    missing = set(distributions) - {entry.dist.name for entry in entries if entry.dist}
+    if missing:
+        raise PluginError(
+            f"no installed distribution named {sorted(missing)[0]!r} offers rewarders",
+            hint="install it, or take it out of [plugins] load",
+        )
+    return [entry for entry in entries if entry.dist and entry.dist.name in distributions]
+
+
+def _load(load: Callable[[], Any], what: str) -> ModuleType:
+    with boundary(PluginError, f"importing {what}"):
+        module = load()
+    if not isinstance(module, ModuleType):
+        raise PluginError(f"{what} names a {type(module).__name__}; it has to name a module")
+    return module
+
+
+def _check(function: Scorer, mark: Mark, distribution: str) -> None:
+    """The contract, one sentence a clause. Raises PluginError for the first clause that is broken."""
+    where = f"{distribution}: {function.__module__}.{function.__qualname__}"
+    if not NAME.fullmatch(mark.name):
+        raise PluginError(f"{where}: the name {mark.name!r} is not lower-case words joined by dots, as in acme.quotes")
+    if not VERSION.fullmatch(mark.version):
+        raise PluginError(f"{where}: the version {mark.version!r} does not start with a number, as in 1.0")
+    if inspect.iscoroutinefunction(function):
+        raise PluginError(f"{where}: is async; rewarders are plain functions that run in a worker process")
+    if tuple(inspect.signature(function).parameters) != ARGUMENTS:
+        raise PluginError(f"{where}: takes other arguments than ({', '.join(ARGUMENTS)})")
+    if function.__annotations__.get("return") not in (Verdict, "Verdict"):
+        raise PluginError(f"{where}: is not annotated to return a Verdict")
+    if not (function.__doc__ or "").strip():
+        raise PluginError(f"{where}: has no docstring; its first line is what users are shown")
+    if mark.cpu_budget_s <= 0:
+        raise PluginError(f"{where}: cpu_budget_s is {mark.cpu_budget_s}; it has to be positive")
+
+
+def _python_files(package: ModuleType) -> dict[str, Path]:
+    assert package.__file__ is not None, "a rewarder lives in a file"
+    root = Path(package.__file__)
+    if root.name != "__init__.py":
+        return {root.name: root}
+    return {str(path.relative_to(root.parent)): path for path in sorted(root.parent.rglob("*.py"))}
+
+
+def _schema(model: type[BaseModel]) -> JsonValue:
+    return TypeAdapter(model).json_schema()

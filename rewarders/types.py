@@ -1,0 +1,149 @@
+"""What crosses the wire: tasks and completions in, verdicts and reward breakdowns out.
+
+All types are frozen, refuse unknown fields, coerce nothing and hold only finite numbers.
+"""
+
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from rewarders.digests import canonical_json, digest
+
+MAX_EVIDENCE_BYTES = 16_384
+"""Evidence explains a score; it is not a place to store things."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Unit = Annotated[float, Field(ge=0.0, le=1.0)]
+Duration = Annotated[float, Field(ge=0.0)]
+
+
+class Wire(BaseModel):
+    """Base of everything on the wire."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+
+class Message(Wire):
+    """One turn of a conversation, in the shape every chat template knows."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | None = None
+    name: str | None = None
+    tool_calls: JsonValue = None
+    tool_call_id: str | None = None
+
+
+class Task(Wire):
+    """One question with what it takes to judge an answer."""
+
+    id: Name
+    prompt: Annotated[tuple[Message, ...], Field(strict=False, min_length=1)]
+    rubric: Name
+    reference: JsonValue = None
+    """What the verifier compares with. It never reaches the policy: see `public()`."""
+    source: str | None = None
+    split: str | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Content address of the task, reference included."""
+        return digest(self.model_dump(mode="json", exclude_none=True))
+
+    def public(self) -> Self:
+        """The task as a policy may see it: without its reference."""
+        return self.model_copy(update={"reference": None})
+
+
+class FinishReason(StrEnum):
+    """Why the model stopped writing."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL = "tool"
+    ABORT = "abort"
+
+
+class Completion(Wire):
+    """What the model wrote."""
+
+    text: str
+    finish_reason: Annotated[FinishReason, Field(strict=False)] = FinishReason.STOP
+    messages: Annotated[tuple[Message, ...], Field(strict=False)] | None = None
+    """The trajectory, where there was one: turns, tool calls, tool results."""
+    policy_version: str | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Content address of the completion."""
+        return digest(self.model_dump(mode="json", exclude_none=True))
+
+
+class Verdict(Wire):
+    """An opinion about the completion."""
+
+    score: Unit
+    reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    """Short code from the rewarder's closed list."""
+    evidence: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @field_validator("evidence")
+    @classmethod
+    def _bounded(cls, evidence: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if evidence and len(canonical_json(evidence)) > MAX_EVIDENCE_BYTES:
+            raise ValueError(f"evidence is over {MAX_EVIDENCE_BYTES} bytes")
+        return evidence
+
+
+class Fault(Wire):
+    """A failure of ours. Never a number."""
+
+    kind: str
+    message: str
+    retryable: bool = False
+    attempt: int = Field(default=1, ge=1)
+
+
+class Component(Wire):
+    """What one part of a rubric said, and what it was worth. Holds a verdict or a fault, never both."""
+
+    rewarder: str
+    version: str
+    distribution: str
+    weight: float = 1.0
+    gate: bool = False
+    verdict: Verdict | None = None
+    fault: Fault | None = None
+    contribution: float = 0.0
+    """Signed share of the reward after weights and gates; the contributions add up to it exactly."""
+    cpu_s: Duration = 0.0
+    wall_s: Duration = 0.0
+    cached: bool = False
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.verdict is None) == (self.fault is None):
+            raise ValueError("a component holds either a verdict or a fault")
+        return self
+
+
+class RewardBreakdown(Wire):
+    """A reward and where it came from. `reward` is None when a failure of ours left it unscored."""
+
+    task_id: str
+    completion_digest: str
+    rubric: str
+    rubric_digest: str
+    reward: float | None
+    components: Annotated[tuple[Component, ...], Field(strict=False)]
+    record_id: str | None = None
+
+    @property
+    def fault(self) -> Fault | None:
+        """The fault that kept the completion from being scored, if one did."""
+        if self.reward is not None:
+            return None
+        counted = (part.fault for part in self.components if part.fault and (part.gate or part.weight))
+        return next(counted, None)
