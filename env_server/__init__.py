@@ -1,0 +1,1 @@
+"""The reward service: verdicts over HTTP, combined, explained and recorded."""

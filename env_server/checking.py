@@ -1,0 +1,62 @@
+"""`env-server check`: would `serve` start, and if not, why."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from env_server.app import open_service
+from env_server.config import ServiceConfig
+from env_server.ledger.writer import LedgerWriter
+from env_server.rubric_book import RubricBook
+from rewarders.errors import AssayError
+from rewarders.registry import Registry
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def checks(config: ServiceConfig) -> list[Check]:
+    """Every part of the service tried once, in the order `serve` builds them."""
+    return list(_checks(config))
+
+
+def _checks(config: ServiceConfig) -> Iterator[Check]:
+    yield _try("plug-ins", lambda: _plugins(config))
+    yield _try("rubrics", lambda: _rubrics(config))
+    yield _try("ledger", lambda: _ledger(config))
+    yield _try("service", lambda: asyncio.run(_service(config)))
+
+
+def _try(name: str, attempt: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, attempt())
+    except AssayError as error:
+        return Check(name, False, f"{error}. {error.hint}".rstrip(". "))
+
+
+def _plugins(config: ServiceConfig) -> str:
+    names = [spec.name for spec in Registry.load(config.plugins.load, config.plugins.modules)]
+    return ", ".join(names)
+
+
+def _rubrics(config: ServiceConfig) -> str:
+    return ", ".join(RubricBook(config.rubrics.values(), Registry.load(config.plugins.load, config.plugins.modules)))
+
+
+def _ledger(config: ServiceConfig) -> str:
+    if not config.ledger.enabled:
+        return "off: nothing will be recorded"
+    writer = LedgerWriter(config.ledger.data_dir, max_waiting_records=1, keep_replies_s=config.ledger.keep_replies_h * 3600)
+    writer.close()
+    return f"{config.ledger.data_dir} can be written"
+
+
+async def _service(config: ServiceConfig) -> str:
+    async with open_service(config):
+        return f"{config.workers.processes} worker processes start"

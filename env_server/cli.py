@@ -1,0 +1,203 @@
+"""`env-server`: serve, check, score, plugins, audit.
+
+Exit codes: 0 yes; 1 the thing asked about is bad; 2 asked wrongly; 3 could not find out.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from env_server.config import ServiceConfig, load_config
+from rewarders.errors import AssayError, ConfigError, LedgerError, PluginError
+from rewarders.registry import Registry, RewarderSpec
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The Assay reward service.")
+plugins = typer.Typer(no_args_is_help=True, help="The rewarders that are installed.")
+audit = typer.Typer(no_args_is_help=True, help="The ledger: look at records and verify the chain. Needs no server.")
+app.add_typer(plugins, name="plugins")
+app.add_typer(audit, name="audit")
+
+out = Console()
+err = Console(stderr=True)
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="TOML file; every setting has a default.")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where the ledger lives [./assay-data].")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    with exit_codes():
+        app()
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Say what went wrong in a sentence, what to do next, and leave with the right code."""
+    try:
+        yield
+    except AssayError as error:
+        err.print(f"[red]error:[/] {_plain(str(error))}")
+        if error.hint:
+            err.print(f"[dim]hint:[/]  {_plain(error.hint)}")
+        sys.exit(2 if isinstance(error, ConfigError | PluginError) else 3)
+
+
+@app.command()
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one [8080].")] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve rewards over HTTP. Works with no configuration file."""
+    from env_server.serving import serve_forever
+
+    overrides = {"server.host": host, "server.port": port, "ledger.data_dir": data_dir}
+    serve_forever(load_config(config, overrides), _say_ready_json if as_json else _say_ready)
+
+
+@app.command()
+def check(config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Check configuration, plug-ins, rubrics, workers and ledger: one line each. `serve` starts if this passes."""
+    from env_server.checking import checks
+
+    lines = checks(load_config(config, {"ledger.data_dir": data_dir}))
+    if as_json:
+        _print_json([line.__dict__ for line in lines])
+    for line in lines if not as_json else []:
+        mark = "[green]ok[/]  " if line.ok else "[red]bad[/] "
+        out.print(f"{mark} {line.name:<10} {_plain(line.detail)}")
+    raise typer.Exit(0 if all(line.ok for line in lines) else 1)
+
+
+@app.command()
+def score(
+    items: Annotated[Path, typer.Argument(help="JSONL: one item a line, as in the body of POST /v1/score.")],
+    output: Annotated[Path | None, typer.Option("--out", "-o", help="JSONL of results; standard output if absent.")] = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    ledger: Annotated[bool, typer.Option(help="Record the rewards, as the service does.")] = True,
+    run: Annotated[str | None, typer.Option(help="Name of the run the records belong to.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a file with the service's own engine, without a server. Leaves with 1 if an item was not scored."""
+    from env_server.offline import score_file
+
+    overrides = {"ledger.data_dir": data_dir, "ledger.enabled": None if ledger else False}
+    summary = score_file(load_config(config, overrides), items, output, run)
+    if as_json:
+        print(json.dumps(summary.as_json()), file=sys.stderr if output is None else sys.stdout)  # noqa: T201
+    else:
+        err.print(summary.sentence())
+    raise typer.Exit(0 if summary.scored == summary.total else 1)
+
+
+@plugins.command("list")
+def plugins_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List the rewarders that are loaded, and who supplied them."""
+    specs = list(_registry(load_config(config, {})))
+    if as_json:
+        _print_json([spec.describe() for spec in specs])
+        return
+    table = Table("rewarder", "version", "from", "what it does", box=None, header_style="bold")
+    for spec in specs:
+        table.add_row(spec.name, spec.version, spec.distribution, _plain(spec.summary))
+    out.print(table)
+
+
+@plugins.command("show")
+def plugins_show(name: str, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show one rewarder: version, origin, parameters, and what it reads of a task's reference."""
+    registry = _registry(load_config(config, {}))
+    spec = registry.get(name)
+    if spec is None:
+        known = ", ".join(known.name for known in registry) or "none"
+        raise ConfigError(f"there is no rewarder {name!r}", hint=f"loaded rewarders: {known}")
+    if as_json:
+        _print_json(spec.describe())
+    else:
+        _print_spec(spec)
+
+
+@audit.command("show")
+def audit_show(record_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show one record: the task, the completion, and where the reward came from."""
+    from env_server.ledger.reader import LedgerReader
+
+    record = LedgerReader(_ledger_dir(data_dir)).record(record_id)
+    if record is None:
+        err.print(f"[red]there is no record {_plain(record_id)}[/]")
+        raise typer.Exit(1)
+    if as_json:
+        _print_json(record)
+    else:
+        out.print_json(data=record)
+
+
+@audit.command("verify")
+def audit_verify(
+    data_dir: DataDir = None,
+    head: Annotated[str | None, typer.Option(help="A head printed earlier: the chain has to pass through it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every record and every link. Leaves with 1 if something was changed, removed or reordered."""
+    from env_server.verifying import verify
+
+    verification = verify(_ledger_dir(data_dir), head)
+    if as_json:
+        found = [finding.__dict__ for finding in verification.findings]
+        _print_json({"records": verification.count, "head": verification.head, "findings": found})
+    else:
+        for finding in verification.findings:
+            out.print(f"[red]{finding.kind}[/] at {finding.seq}: {_plain(finding.detail)}")
+        verdict = "[red]the ledger does not verify[/]" if verification.findings else "[green]ok[/]"
+        out.print(f"{verdict}: {verification.count} records, head {verification.head}")
+    raise typer.Exit(1 if verification.findings else 0)
+
+
+def _registry(config: ServiceConfig) -> Registry:
+    return Registry.load(config.plugins.load, config.plugins.modules)
+
+
+def _ledger_dir(data_dir: Path | None) -> Path:
+    directory = load_config(None, {"ledger.data_dir": data_dir}).ledger.data_dir
+    if not directory.is_dir():
+        raise LedgerError(f"there is no directory {directory}", hint="give the service's data directory to --data-dir")
+    return directory
+
+
+def _print_spec(spec: RewarderSpec) -> None:
+    described = spec.describe()
+    out.print(f"[bold]{spec.name}[/] {spec.version}, from {spec.distribution}\n{_plain(spec.summary)}")
+    out.print(f"CPU budget {spec.cpu_budget_s:g} s, code {spec.code_digest}")
+    for part in ("reference", "params"):
+        out.print(f"[bold]{part}[/]")
+        out.print_json(data=described[part])
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201 - programs read this
+
+
+def _say_ready(url: str) -> None:
+    err.print(f"[green]ready[/] at {url}  (POST {url}/v1/score; Ctrl-C ends it)")
+
+
+def _say_ready_json(url: str) -> None:
+    import os
+
+    print(json.dumps({"url": url, "pid": os.getpid()}), flush=True)  # noqa: T201
+
+
+def _plain(text: str) -> str:
+    """Text from elsewhere stays text: no markup, no control characters."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text).replace("[", r"\[")

@@ -1,0 +1,1 @@
+"""The ledger of record: every reward that was answered, hash-linked, in the order it was given."""

@@ -1,0 +1,163 @@
+"""Appending with group commit: many requests share one durable transaction.
+
+One thread owns the writing connection. Requests put their records on a bounded queue and wait; the thread takes all
+that has gathered, links and inserts it, commits once, and only then are the requests answered.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+
+from env_server.ledger.chain import Draft, Head, link
+from env_server.ledger.tables import heads, metadata, open_database, records, replies
+from rewarders.errors import LedgerError, Overloaded
+
+_MOST_RECORDS_A_COMMIT = 4096
+_CHAIN = 1
+
+
+@dataclass(frozen=True)
+class KeptReply:
+    """The answer to a request that carried an idempotency key, to be kept with its records."""
+
+    key: str
+    request_digest: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class _Append:
+    drafts: Sequence[Draft]
+    reply: KeptReply | None
+    done: "asyncio.Future[None]"
+    loop: asyncio.AbstractEventLoop
+
+    def settle(self, error: LedgerError | None) -> None:
+        self.loop.call_soon_threadsafe(self._settle, error)
+
+    def _settle(self, error: LedgerError | None) -> None:
+        if self.done.done():
+            return
+        if error:
+            self.done.set_exception(error)
+        else:
+            self.done.set_result(None)
+
+
+class LedgerWriter:
+    """The only thing that writes to a ledger."""
+
+    def __init__(self, data_dir: Path, *, max_waiting_records: int, keep_replies_s: float) -> None:
+        self._database = open_database(data_dir, create=True)
+        self._keep_replies_s = keep_replies_s
+        self._max_waiting = max_waiting_records
+        self._waiting = 0
+        self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        self._prepare()
+        self._thread = threading.Thread(target=self._write_until_closed, name="ledger", daemon=True)
+        self._thread.start()
+
+    async def append(self, drafts: Sequence[Draft], reply: KeptReply | None = None) -> None:
+        """Make the records, and the reply, durable.
+
+        Raises:
+            Overloaded: the queue is full; nothing was taken.
+            LedgerError: the database refused; nothing was written.
+        """
+        if self._waiting + len(drafts) > self._max_waiting:
+            raise Overloaded(f"{self._waiting} records wait to be written")
+        loop = asyncio.get_running_loop()
+        wanted = _Append(drafts, reply, loop.create_future(), loop)
+        self._waiting += len(drafts)
+        self._queue.put(wanted)
+        try:
+            await wanted.done
+        finally:
+            self._waiting -= len(drafts)
+
+    def kept_reply(self, key: str) -> tuple[str, bytes] | None:
+        """Request digest and answer kept under an idempotency key, if any. Blocks on the database."""
+        query = select(replies.c.request_digest, replies.c.body).where(replies.c.key == key)
+        with self._database.connect().execution_options(read_only=True) as connection:
+            row = connection.execute(query).one_or_none()
+        return (row.request_digest, zlib.decompress(row.body)) if row else None
+
+    def close(self) -> None:
+        """Write what was appended, then stop."""
+        self._queue.put(None)
+        self._thread.join()
+        self._database.dispose()
+
+    def _prepare(self) -> None:
+        try:
+            metadata.create_all(self._database)
+            with self._database.begin() as connection:
+                connection.execute(upsert(heads).values(chain=_CHAIN, count=0, hash=Head().hash).on_conflict_do_nothing())
+                connection.execute(delete(replies).where(replies.c.at_s < time.time() - self._keep_replies_s))
+        except SQLAlchemyError as error:
+            raise LedgerError(f"cannot open the ledger {self._database.url.database}: {_cause(error)}") from error
+
+    def _write_until_closed(self) -> None:
+        while (group := self._gather()) is not None:
+            error = None
+            try:
+                with self._database.begin() as connection:
+                    self._write(connection, group)
+            except SQLAlchemyError as refused:
+                error = LedgerError(f"the ledger could not be written: {_cause(refused)}")
+            for wanted in group:
+                wanted.settle(error)
+
+    def _gather(self) -> list[_Append] | None:
+        """Everything that waits, up to a bound; None when closed."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        group, count = [first], len(first.drafts)
+        while count < _MOST_RECORDS_A_COMMIT and not self._queue.empty():
+            wanted = self._queue.get()
+            if wanted is None:
+                self._queue.put(None)
+                break
+            group.append(wanted)
+            count += len(wanted.drafts)
+        return group
+
+    def _write(self, connection: Connection, group: Sequence[_Append]) -> None:
+        row = connection.execute(select(heads.c.count, heads.c.hash).where(heads.c.chain == _CHAIN)).one()
+        rows, head = _linked([draft for wanted in group for draft in wanted.drafts], Head(row.count, row.hash))
+        if rows:
+            connection.execute(insert(records), rows)
+        connection.execute(update(heads).where(heads.c.chain == _CHAIN).values(count=head.count, hash=head.hash))
+        kept = [_reply_row(wanted.reply) for wanted in group if wanted.reply]
+        if kept:
+            connection.execute(insert(replies), kept)
+
+
+def _linked(drafts: Sequence[Draft], head: Head) -> tuple[list[dict[str, Any]], Head]:
+    rows = []
+    for draft in drafts:
+        following = Head(head.count + 1, link(head.hash, draft.body))
+        place = {"seq": following.count, "prev_hash": head.hash, "hash": following.hash}
+        rows.append({**place, **draft.columns, "body": draft.body})
+        head = following
+    return rows, head
+
+
+def _reply_row(reply: KeptReply) -> dict[str, Any]:
+    packed = zlib.compress(reply.body, level=1)
+    return {"key": reply.key, "request_digest": reply.request_digest, "body": packed, "at_s": time.time()}
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -1,0 +1,126 @@
+"""The server's end of the nursery and of one worker. What they do is in `worker_process.py`."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import ValidationError
+
+from env_server.blame import Ending
+from env_server.worker_process import FRAME, MESSAGE_BYTES, Job, Reply, pack_jobs
+from rewarders.errors import PluginError, RewarderFault
+
+_START_TIMEOUT_S = 60.0
+_ASK_TIMEOUT_S = 10.0
+
+
+class Nursery:
+    """A process that has imported every plug-in and forks workers in milliseconds."""
+
+    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
+        self._process = process
+        self._control = control
+        self._one_question = asyncio.Lock()
+
+    @classmethod
+    async def start(cls, load: Sequence[str] | None, modules: Sequence[str], memory_bytes: int) -> Self:
+        """Start the process and wait until its plug-ins are imported.
+
+        Raises:
+            PluginError: a plug-in does not load there, or the process did not start.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        plugins = ["*" if load is None else ",".join(load), ",".join(modules)]
+        command = [sys.executable, "-m", "env_server.worker_process", str(theirs.fileno()), str(memory_bytes), *plugins]
+        # Started from the main thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        theirs.close()
+        ours.setblocking(False)
+        nursery = cls(process, ours)
+        said = await nursery._answer(_START_TIMEOUT_S)
+        if said != b"ready":
+            nursery.close()
+            raise PluginError(said.decode().removeprefix("error ") or "the worker processes did not start")
+        return nursery
+
+    async def fork(self) -> "Worker":
+        """A fresh worker. Raises RewarderFault when the nursery is gone."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        async with self._one_question:
+            with theirs:
+                try:
+                    socket.send_fds(self._control, [b"fork"], [theirs.fileno()])
+                except OSError as error:
+                    ours.close()
+                    raise RewarderFault("the worker processes are gone", retryable=True) from error
+            pid = int(await self._answer(_ASK_TIMEOUT_S))
+        reader, writer = await asyncio.open_connection(sock=ours)
+        return Worker(self, pid, reader, writer)
+
+    async def reap(self, pid: int) -> int:
+        """Wait status of a worker that has ended or is about to."""
+        async with self._one_question:
+            self._control.send(b"reap %d" % pid)
+            return int(await self._answer(_ASK_TIMEOUT_S))
+
+    async def _answer(self, timeout_s: float) -> bytes:
+        try:
+            async with asyncio.timeout(timeout_s):
+                said = await asyncio.get_running_loop().sock_recv(self._control, MESSAGE_BYTES)
+        except (TimeoutError, OSError):
+            said = b""
+        if not said and self._process.poll() is None:
+            self._process.kill()
+        if not said:
+            raise RewarderFault("the worker processes are gone", retryable=True)
+        return said
+
+    def close(self) -> None:
+        """End the nursery; its workers end with it."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class Worker:
+    """One forked process and the socket to it."""
+
+    def __init__(
+        self, nursery: Nursery, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._nursery, self.pid = nursery, pid
+        self._reader, self._writer = reader, writer
+
+    async def send(self, jobs: Sequence[Job]) -> None:
+        """Hand over jobs. Raises ConnectionError when the worker is gone."""
+        self._writer.write(pack_jobs(jobs))
+        await self._writer.drain()
+
+    async def receive(self) -> Reply:
+        """The answer to the oldest job unanswered.
+
+        Raises:
+            ConnectionError, IncompleteReadError: the worker is gone, or was taken over by what it read.
+        """
+        header = await self._reader.readexactly(FRAME.size)
+        answer = await self._reader.readexactly(FRAME.unpack(header)[0])
+        try:
+            return Reply.model_validate_json(answer)
+        except ValidationError:
+            os.kill(self.pid, signal.SIGKILL)
+            raise ConnectionError("the worker does not speak the protocol any more") from None
+
+    async def ending(self, attempt: int, *, overdue: bool) -> Ending:
+        """How the worker ended, after making sure that it did."""
+        if overdue:
+            os.kill(self.pid, signal.SIGKILL)  # not reaped yet, so the pid is still its own
+        self._writer.close()
+        status = await self._nursery.reap(self.pid)
+        if os.WIFSIGNALED(status):
+            return Ending(attempt, signal=os.WTERMSIG(status), overdue=overdue)
+        return Ending(attempt, exit_code=os.waitstatus_to_exitcode(status), overdue=overdue)

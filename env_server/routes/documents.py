@@ -1,0 +1,50 @@
+"""Problem documents as responses: the handlers that turn every error into one."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from env_server.problems import MEDIA_TYPE, http_problem, problem_of
+from env_server.schemas import Problem
+from rewarders.errors import AssayError, Overloaded
+
+_STATUSES = (400, 404, 405, 408, 409, 413, 415, 422, 500, 503)
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": "A problem document", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    for status in _STATUSES
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a problem document."""
+    app.add_exception_handler(AssayError, _on_assay_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
+    app.add_exception_handler(Exception, _on_anything_else)
+
+
+async def _on_assay_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AssayError)
+    headers = {"Retry-After": f"{error.retry_after_s:.0f}"} if isinstance(error, Overloaded) else {}
+    return _document(problem_of(error), headers)
+
+
+async def _on_http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = "there is nothing at this address" if error.status_code == 404 else "the request cannot be served"
+    return _document(http_problem(error.status_code, detail), dict(error.headers or {}))
+
+
+async def _on_invalid_parameters(_: Request, __: Exception) -> Response:
+    return _document(http_problem(422, "a parameter of the address is not valid"), {})
+
+
+async def _on_anything_else(_: Request, __: Exception) -> Response:
+    return _document(http_problem(500, "the service failed; its log says how"), {})
+
+
+def _document(problem: Problem, headers: dict[str, str]) -> Response:
+    body = problem.model_dump_json(exclude_none=True)
+    return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)

@@ -1,0 +1,52 @@
+"""What the service is and what it has recorded: everything that only reads."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from env_server.routes.documents import PROBLEM_RESPONSES
+from env_server.service import Service
+from rewarders.errors import NotFound
+
+router = APIRouter(responses=PROBLEM_RESPONSES)
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+@router.get("/v1/rewarders")
+async def rewarders(request: Request) -> dict[str, list[dict[str, Any]]]:
+    """Every rewarder that is loaded."""
+    return {"rewarders": [spec.describe() for spec in _service(request).registry]}
+
+
+@router.get("/v1/rubrics")
+async def rubrics(request: Request) -> dict[str, list[dict[str, Any]]]:
+    """Every rubric a task may name."""
+    return {"rubrics": _service(request).engine.rubrics.describe()}
+
+
+@router.get("/v1/records/{record_id}")
+async def record(request: Request, record_id: str) -> JSONResponse:
+    """One record of the ledger, with its place in the chain."""
+    reader = _service(request).reader
+    found = await asyncio.to_thread(reader.record, record_id) if reader else None
+    if found is None:
+        raise NotFound("there is no such record")
+    return JSONResponse(found)
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process is alive."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(request: Request) -> Response:
+    """The service can score: it answers only once workers and ledger are up."""
+    return JSONResponse({"status": "ready", "rewarders": len(_service(request).registry)})

@@ -1,0 +1,105 @@
+"""Rubrics bound to the rewarders that are installed, so that a mistake shows at start-up and not in a reward."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import JsonValue
+
+from rewarders.errors import ConfigError, InvalidTask, PluginError, UnknownRubric
+from rewarders.registry import Registry, RewarderSpec
+from rewarders.rubric import Part, Rubric, built_in_rubrics
+
+
+@dataclass(frozen=True)
+class BoundRubric:
+    """A rubric and, part by part, the rewarder it names."""
+
+    rubric: Rubric
+    specs: tuple[RewarderSpec, ...]
+
+    @property
+    def parts(self) -> Iterator[tuple[Part, RewarderSpec]]:
+        """Each part with its rewarder."""
+        return zip(self.rubric.parts, self.specs, strict=True)
+
+    @cached_property
+    def instrument(self) -> dict[str, dict[str, Any]]:
+        """What has to be known of the rewarders to compute a reward again; goes on every record."""
+        return {
+            spec.name: {"version": spec.version, "distribution": spec.distribution, "code_digest": spec.code_digest}
+            for spec in self.specs
+        }
+
+    def check_reference(self, reference: JsonValue) -> None:
+        """Raises InvalidTask when a rewarder cannot use the reference, or none of them reads one of its fields."""
+        for spec in self.specs:
+            spec.read_reference(reference)
+        if not isinstance(reference, dict):
+            return
+        known = frozenset[str]().union(*(spec.reference_fields for spec in self.specs))
+        if any(key not in known for key in reference):
+            raise InvalidTask(
+                f"the reference has a field that no rewarder of {self.rubric.name} reads",
+                field="task.reference",
+                hint=f"known fields: {', '.join(sorted(known)) or 'none'}",
+            )
+
+
+class RubricBook:
+    """The rubrics of a service, by name."""
+
+    def __init__(self, configured: Iterable[Rubric], registry: Registry) -> None:
+        """Bind the configured rubrics, and the built-in ones whose rewarders are loaded.
+
+        Raises:
+            ConfigError: a rubric names a rewarder that is not loaded, gives it wrong params, or takes a built-in name.
+        """
+        built_in = built_in_rubrics()
+        offered = {r.name: r for r in built_in.values() if all(registry.get(part.rewarder) for part in r.parts)}
+        for rubric in configured:
+            if rubric.name in built_in and rubric.digest != built_in[rubric.name].digest:
+                raise ConfigError(
+                    f"rubric {rubric.name!r} is built in with other parts",
+                    hint="a rubric that differs needs another name or version",
+                )
+            offered[rubric.name] = rubric
+        self._bound = {name: _bind(rubric, registry) for name, rubric in offered.items()}
+
+    def get(self, name: str) -> BoundRubric:
+        """The rubric of that name. Raises UnknownRubric."""
+        bound = self._bound.get(name)
+        if bound is None:
+            known = ", ".join(sorted(self._bound))
+            raise UnknownRubric("the service has no such rubric", field="task.rubric", hint=f"it has {known}")
+        return bound
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._bound)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """The rubrics as JSON."""
+        return [
+            {**bound.rubric.model_dump(mode="json"), "digest": bound.rubric.digest} for bound in self._bound.values()
+        ]
+
+
+def _bind(rubric: Rubric, registry: Registry) -> BoundRubric:
+    specs = tuple(_find(rubric, part, registry) for part in rubric.parts)
+    for part, spec in zip(rubric.parts, specs, strict=True):
+        try:
+            spec.check_params(part.params)
+        except PluginError as error:
+            raise ConfigError(f"rubric {rubric.name}: {error}") from error
+    return BoundRubric(rubric, specs)
+
+
+def _find(rubric: Rubric, part: Part, registry: Registry) -> RewarderSpec:
+    spec = registry.get(part.rewarder)
+    if spec is None:
+        installed = ", ".join(known.name for known in registry) or "none"
+        raise ConfigError(
+            f"rubric {rubric.name}: no rewarder {part.rewarder!r} is loaded", hint=f"loaded rewarders: {installed}"
+        )
+    return spec

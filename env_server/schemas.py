@@ -1,0 +1,86 @@
+"""The envelopes of `POST /v1/score`. Shared by server and client; imports neither."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field, JsonValue
+
+from rewarders.types import Completion, Component, Fault, Name, Task, Wire
+
+
+class Item(Wire):
+    """One completion to be scored for one task."""
+
+    task: Task
+    completion: Completion
+    group: Name | None = None
+    """Completions of one task that were sampled together."""
+    sample: Annotated[int, Field(ge=0)] | None = None
+    """Index within the group."""
+
+
+class Run(Wire):
+    """The training run, and its step, that a request belongs to."""
+
+    id: Name
+    step: Annotated[int, Field(ge=0)] | None = None
+
+
+class ScoreRequest(Wire):
+    """Body of `POST /v1/score`, as documented; the server validates each item by itself."""
+
+    items: list[Item]
+    run: Run | None = None
+
+
+class Status(StrEnum):
+    """What became of an item."""
+
+    SCORED = "scored"
+    UNSCORED = "unscored"
+    """A failure of ours; `fault` says which. Never to be read as a reward of 0."""
+    INVALID = "invalid"
+    """The item itself is wrong; `problem` says where."""
+
+
+class Problem(Wire):
+    """An RFC 9457 problem document. It names the field and never repeats the input."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    hint: str | None = None
+    item: int | None = None
+    """Index of the item it is about, in a batch."""
+    request_id: str | None = None
+
+
+class ScoredItem(Wire):
+    """The answer to one item, in the place of the item."""
+
+    status: Annotated[Status, Field(strict=False)]
+    task_id: str | None
+    reward: float | None
+    components: Annotated[tuple[Component, ...], Field(strict=False)] = ()
+    completion_digest: str | None = None
+    rubric: str | None = None
+    rubric_digest: str | None = None
+    record_id: str | None = None
+    group: str | None = None
+    sample: int | None = None
+    fault: Fault | None = None
+    problem: Problem | None = None
+
+
+class ScoreResponse(Wire):
+    """Body of the answer to `POST /v1/score`: one entry an item, in order."""
+
+    items: Annotated[tuple[ScoredItem, ...], Field(strict=False)]
+    problems: Annotated[tuple[Problem, ...], Field(strict=False)] = ()
+
+
+JsonObject = dict[str, JsonValue]
+RawItem = dict[str, Any]
+"""An item as parsed JSON, not yet validated."""

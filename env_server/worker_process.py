@@ -1,0 +1,163 @@
+"""The processes that run rewarders. Imports neither the server nor asyncio.
+
+Three kinds of process: the server; one *nursery*, which imports every plug-in once and then forks on demand; and the
+workers it forks, each with a socket to the server. A worker reads a frame of jobs and answers job by job, so that
+when it dies the server knows which job it held. Its CPU budget is kept by the kernel: `ITIMER_PROF` with the default
+action ends the process even inside C code that never returns to Python. Workers die with the nursery and the nursery
+with the server.
+
+Jobs go down as `marshal` (the server is trusted); answers come up as JSON (a worker has read hostile text).
+"""
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import marshal
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from rewarders.errors import AssayError, RewarderFault, boundary
+from rewarders.registry import Registry, RewarderSpec
+from rewarders.types import Completion, Duration, Fault, Verdict, Wire
+
+FRAME = struct.Struct("!I")
+MESSAGE_BYTES = 4096
+_PR_SET_PDEATHSIG = 1
+
+
+class Job(NamedTuple):
+    """One rewarder to run on one completion. Plain data only."""
+
+    rewarder: str
+    completion: dict[str, Any]
+    reference: Any
+    params: dict[str, Any]
+
+
+class Reply(Wire):
+    """What a worker says of one job."""
+
+    verdict: Verdict | None = None
+    fault: Fault | None = None
+    cpu_s: Duration = 0.0
+    wall_s: Duration = 0.0
+
+
+def pack_jobs(jobs: Sequence[Job]) -> bytes:
+    """One frame of jobs."""
+    body = marshal.dumps([tuple(job) for job in jobs])
+    return FRAME.pack(len(body)) + body
+
+
+def main(arguments: list[str]) -> None:
+    """The nursery: `python -m env_server.worker_process FD MEMORY_BYTES LOAD MODULES`."""
+    control = socket.socket(fileno=int(arguments[0]))
+    memory_bytes = int(arguments[1])
+    load, modules = (part.split(",") if part else [] for part in arguments[2:4])
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    try:
+        registry = Registry.load(None if load == ["*"] else load, modules)
+        for name in sorted({module for spec in registry for module in spec.preload}):
+            importlib.import_module(name)
+    except AssayError as error:
+        control.send(f"error {error}".encode()[:MESSAGE_BYTES])
+        return
+    control.send(b"ready")
+    gc.freeze()  # keeps the pages of everything imported shared between workers
+    _nurse(control, registry, memory_bytes)
+
+
+def _nurse(control: socket.socket, registry: Registry, memory_bytes: int) -> None:
+    """Answer `fork` (with the worker's socket) by a pid and `reap PID` by a wait status, until the server is gone."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
+        if not message:
+            return
+        if message == b"fork":
+            pid = os.fork()
+            if pid == 0:
+                control.close()
+                _work(socket.socket(fileno=descriptors[0]), registry, memory_bytes)
+            os.close(descriptors[0])
+            control.send(b"%d" % pid)
+        else:
+            _, status = os.waitpid(int(message.split()[1]), 0)
+            control.send(b"%d" % status)
+
+
+def _work(link: socket.socket, registry: Registry, memory_bytes: int) -> None:
+    """A worker's whole life. Never returns into the nursery's stack."""
+    _die_with_parent()
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.dup2(2, 1)  # a rewarder that prints must not write into the server's output
+    with contextlib.suppress(ConnectionError), link, link.makefile("rb") as incoming:
+        while header := incoming.read(FRAME.size):
+            for job in marshal.loads(incoming.read(FRAME.unpack(header)[0])):
+                answer = run(registry, Job(*job)).model_dump_json().encode()
+                link.sendall(FRAME.pack(len(answer)) + answer)
+    os._exit(0)
+
+
+def run(registry: Registry, job: Job) -> Reply:
+    """Run one job in this process, under its CPU budget."""
+    spec = registry.get(job.rewarder)
+    if spec is None:
+        return Reply(fault=Fault(kind="RewarderFault", message=f"{job.rewarder} is not loaded in the worker"))
+    wall, cpu = time.perf_counter(), time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, spec.cpu_budget_s)
+    try:
+        outcome = _judge(spec, job)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    spent = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
+    if isinstance(outcome, Verdict):
+        return Reply(verdict=outcome, **spent)
+    return Reply(fault=outcome, **spent)
+
+
+def _judge(spec: RewarderSpec, job: Job) -> Verdict | Fault:
+    try:
+        with boundary(RewarderFault, spec.name):
+            return _call(spec, job)
+    except RewarderFault as error:
+        return Fault(kind="RewarderFault", message=str(error)[:500], retryable=error.retryable)
+
+
+def _call(spec: RewarderSpec, job: Job) -> Verdict:
+    completion = Completion.model_validate(job.completion)
+    reference = _validated(spec.reference, job.reference) if spec.reference else None
+    params = _validated(spec.params, job.params)
+    try:
+        verdict = spec.function(completion, reference, params)
+    except (MemoryError, RecursionError):  # the completion chose how much there is to do
+        return Verdict(score=0.0, reason="too_costly", evidence={"spent": "memory"})
+    if not isinstance(verdict, Verdict):
+        raise RewarderFault(f"{spec.name} returned {type(verdict).__name__} instead of a Verdict")
+    return verdict
+
+
+def _validated(model: type[BaseModel], data: Any) -> BaseModel:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:  # the server validated the same data: its plug-ins are not ours
+        raise RewarderFault(f"{model.__name__} differs between server and worker: {error.error_count()} errors") from None
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
