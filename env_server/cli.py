@@ -6,7 +6,7 @@ Exit codes: 0 yes; 1 the thing asked about is bad; 2 asked wrongly; 3 could not 
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,7 +133,8 @@ def audit_show(record_id: str, data_dir: DataDir = None, as_json: AsJson = False
     """Show one record: the task, the completion, and where the reward came from."""
     from env_server.ledger.reader import LedgerReader
 
-    record = LedgerReader(_ledger_dir(data_dir)).record(record_id)
+    with closing(LedgerReader(_ledger_dir(data_dir))) as reader:
+        record = reader.record(record_id)
     if record is None:
         err.print(f"[red]there is no record {_plain(record_id)}[/]")
         raise typer.Exit(1)

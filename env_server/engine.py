@@ -135,7 +135,7 @@ class _Scored:
                 "task": item.task.model_dump(mode="json", exclude_none=True),
                 "completion": item.completion.model_dump(mode="json", exclude_none=True),
                 "breakdown": breakdown.model_dump(mode="json", exclude={"record_id"}),
-                "rewarders": self.entry.bound.instrument,
+                "instrument": self.entry.bound.instrument,
                 "service": SERVICE_BUILD,
             }
         )

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Self
 
 from pydantic import ValidationError
@@ -119,8 +120,13 @@ class Worker:
         """How the worker ended, after making sure that it did."""
         if overdue:
             os.kill(self.pid, signal.SIGKILL)  # not reaped yet, so the pid is still its own
-        self._writer.close()
         status = await self._nursery.reap(self.pid)
         if os.WIFSIGNALED(status):
             return Ending(attempt, signal=os.WTERMSIG(status), overdue=overdue)
         return Ending(attempt, exit_code=os.waitstatus_to_exitcode(status), overdue=overdue)
+
+    async def close(self) -> None:
+        """Let go of the socket; a worker that is still there ends by itself."""
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()

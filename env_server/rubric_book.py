@@ -25,12 +25,19 @@ class BoundRubric:
         return zip(self.rubric.parts, self.specs, strict=True)
 
     @cached_property
-    def instrument(self) -> dict[str, dict[str, Any]]:
-        """What has to be known of the rewarders to compute a reward again; goes on every record."""
-        return {
-            spec.name: {"version": spec.version, "distribution": spec.distribution, "code_digest": spec.code_digest}
-            for spec in self.specs
-        }
+    def instrument(self) -> list[dict[str, Any]]:
+        """What, beside task and completion, could change a reward: part by part, for every record."""
+        return [
+            {
+                "rewarder": spec.name,
+                "version": spec.version,
+                "distribution": spec.distribution,
+                "code_digest": spec.code_digest,
+                "params": part.params,
+                "threshold": part.threshold,
+            }
+            for part, spec in self.parts
+        ]
 
     def check_reference(self, reference: JsonValue) -> None:
         """Raises InvalidTask when a rewarder cannot use the reference, or none of them reads one of its fields."""

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from rewarders.types import Completion, Component, Fault, Name, Task, Wire
 
@@ -54,7 +54,6 @@ class Problem(Wire):
     hint: str | None = None
     item: int | None = None
     """Index of the item it is about, in a batch."""
-    request_id: str | None = None
 
 
 class ScoredItem(Wire):
@@ -81,6 +80,5 @@ class ScoreResponse(Wire):
     problems: Annotated[tuple[Problem, ...], Field(strict=False)] = ()
 
 
-JsonObject = dict[str, JsonValue]
 RawItem = dict[str, Any]
 """An item as parsed JSON, not yet validated."""

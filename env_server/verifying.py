@@ -1,5 +1,6 @@
 """`env-server audit verify`: the ledger's own check, with a progress bar."""
 
+from contextlib import closing
 from pathlib import Path
 
 from env_server.ledger.reader import LedgerReader, Verification
@@ -16,8 +17,7 @@ def verify(data_dir: Path, head: str | None) -> Verification:
         ConfigError: the head is not a hash.
         LedgerError: there is no ledger, or it cannot be read.
     """
-    reader = LedgerReader(data_dir)
-    with progress_bar("verifying", reader.count()) as advance:
+    with closing(LedgerReader(data_dir)) as reader, progress_bar("verifying", reader.count()) as advance:
         return reader.verify(_hash(head), advance)
 
 

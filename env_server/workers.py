@@ -81,9 +81,13 @@ class WorkerPool:
         while True:
             try:
                 worker = await self._fresh_worker()
-                await self._feed(worker)
             except RewarderFault:
                 await asyncio.sleep(_RESTART_PAUSE_S)
+                continue
+            try:
+                await self._feed(worker)
+            finally:
+                await worker.close()
 
     async def _fresh_worker(self) -> Worker:
         nursery = self._nursery

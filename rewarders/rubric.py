@@ -10,8 +10,9 @@ A part with weight 0 that is no gate is observed: recorded, never paid, and its 
 import math
 import tomllib
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from importlib import resources
+from operator import add
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -84,7 +85,7 @@ def combine(rubric: Rubric, components: Sequence[Component]) -> tuple[float | No
     """Turn the components of one completion, in the rubric's order, into its reward.
 
     Returns the reward, None where the completion is unscored, and the components with contributions that add up to
-    the reward exactly, in any order of summation.
+    the reward exactly.
     """
     closed = next((i for i, part in enumerate(rubric.parts) if part.gate and _value(part, components[i]) == 0), None)
     broken = any(part.counts and component.fault for part, component in zip(rubric.parts, components, strict=True))
@@ -114,7 +115,7 @@ def _weighted(rubric: Rubric, components: Sequence[Component]) -> float:
 
 def _exactly_additive(shares: list[float], total: float) -> tuple[list[float], float]:
     """Leave shares that already add up alone; otherwise round to a grid and give the residual to the largest."""
-    if sum(shares) == math.fsum(shares) == total:
+    if reduce(add, shares) == math.fsum(shares) == total:
         return [share + 0.0 for share in shares], total + 0.0  # -0.0 would read as a penalty
     shares = [round(share / _GRID) * _GRID for share in shares]
     total = round(total / _GRID) * _GRID

@@ -1,7 +1,6 @@
 """What every test may use."""
 
 import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -21,11 +20,8 @@ ODD_RUBRICS = {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _plugins_are_importable() -> None:
-    """In this process and in the worker processes it starts."""
-    sys.path.insert(0, str(PLUGINS))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH", "")]))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH", "")]))
+"""Worker processes import the odd rewarders too; this process finds them through pytest's `pythonpath`."""
 
 
 @pytest.fixture
@@ -56,9 +52,3 @@ def odd_service(odd_config: Callable[..., ServiceConfig]) -> Callable[..., Abstr
             yield service
 
     return opened
-
-
-def item(text: str, rubric: str = "length.v1", reference: Any = None, **more: Any) -> dict[str, Any]:
-    """A raw item as a client would send it."""
-    task = {"id": "t", "prompt": [{"role": "user", "content": "?"}], "rubric": rubric, "reference": reference}
-    return {"task": task, "completion": {"text": text, "finish_reason": "stop"}, **more}

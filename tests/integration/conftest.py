@@ -1,0 +1,107 @@
+"""A real server in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+CONFIG = """
+[server]
+max_body_bytes = 4_000_000
+[plugins]
+load = ["assay"]
+modules = ["odd_rewarders"]
+[workers]
+processes = 2
+[rubrics."length.v1"]
+parts = [{ rewarder = "odd.length" }]
+[rubrics."echo.v1"]
+parts = [{ rewarder = "odd.echo" }]
+[rubrics."obeys.v1"]
+parts = [{ rewarder = "odd.obeys" }]
+"""
+
+
+@dataclass
+class RunningServer:
+    """`env-server serve` on a free port."""
+
+    data_dir: Path
+    config: Path
+    port: int = 0
+    process: subprocess.Popen[str] = field(init=False)
+    url: str = field(init=False)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "env_server", "serve", "--json", "--port", str(self.port)]
+        command += ["--config", str(self.config), "--data-dir", str(self.data_dir)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = json.loads(self.process.stdout.readline())["url"]
+        self.port = int(self.url.rpartition(":")[2])
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self._wait()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self._wait()
+
+    def _wait(self) -> int:
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return self.process.wait(timeout=30)
+
+    def descendants(self) -> list[int]:
+        """Process ids below the server: the nursery, then its workers."""
+        found, frontier = [], [self.process.pid]
+        while frontier:
+            frontier = [child for pid in frontier for child in _children(pid)]
+            found += frontier
+        return found
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task")
+    tasks = path.iterdir() if path.exists() else []
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[[], RunningServer]]:
+    """Start servers that end with the test."""
+    made: list[RunningServer] = []
+
+    def make() -> RunningServer:
+        config = tmp_path / "server.toml"
+        config.write_text(CONFIG)
+        server = RunningServer(tmp_path / "data", config)
+        server.start()
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of one server for the whole module."""
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "server.toml").write_text(CONFIG)
+    server = RunningServer(folder / "data", folder / "server.toml")
+    server.start()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield client
+    assert server.stop() == 0
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in server.descendants())

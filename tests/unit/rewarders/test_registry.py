@@ -1,0 +1,119 @@
+"""What a registry refuses, and that it says whose fault it is."""
+
+import sys
+import types
+
+import odd_rewarders
+import pytest
+from pydantic import BaseModel
+
+from rewarders import AssayError, Completion, Registry, RewarderFault, Verdict, rewarder
+from rewarders.errors import InvalidTask, PluginError, boundary
+
+
+def fine(completion: Completion, reference: None, params: BaseModel) -> Verdict:
+    """Say something."""
+    return Verdict(score=1.0, reason="ok")
+
+
+def marked(function=fine, **mark):
+    twin = types.FunctionType(function.__code__, globals(), function.__name__)
+    twin.__annotations__, twin.__doc__ = dict(function.__annotations__), function.__doc__
+    return rewarder(mark.pop("name", "acme.fine"), version=mark.pop("version", "1.0"), **mark)(twin)
+
+
+def two_arguments(completion: Completion, params: BaseModel) -> Verdict:
+    """Too few."""
+    return Verdict(score=1.0, reason="ok")
+
+
+def no_docstring(completion: Completion, reference: None, params: BaseModel) -> Verdict:
+    return Verdict(score=1.0, reason="ok")
+
+
+def returns_a_float(completion: Completion, reference: None, params: BaseModel) -> float:
+    """Not a verdict."""
+    return 1.0
+
+
+async def waits(completion: Completion, reference: None, params: BaseModel) -> Verdict:
+    """Async."""
+    return Verdict(score=1.0, reason="ok")
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (marked(name="Fine"), "the name 'Fine'"),
+        (marked(name="fine"), "the name 'fine'"),
+        (marked(version="one"), "the version 'one'"),
+        (marked(two_arguments), "takes other arguments"),
+        (marked(no_docstring), "has no docstring"),
+        (marked(returns_a_float), "annotated to return a Verdict"),
+        (rewarder("acme.waits", version="1")(waits), "is async"),
+        (marked(cpu_budget_s=0), "cpu_budget_s is 0"),
+    ],
+)
+def test_a_function_that_breaks_the_contract_is_refused_with_its_distribution(broken, says):
+    with pytest.raises(PluginError, match=says) as caught:
+        Registry().add(broken, "acme-rewards 2.1")
+    assert "acme-rewards 2.1" in str(caught.value)
+
+
+def test_a_taken_name_names_both_distributions():
+    registry = Registry()
+    registry.add(marked(), "first 1.0")
+    with pytest.raises(PluginError, match=r"second 1\.0.*'acme\.fine' is taken by first 1\.0"):
+        registry.add(marked(), "second 1.0")
+
+
+def test_a_module_without_rewarders_is_refused():
+    with pytest.raises(PluginError, match="holds no rewarder"):
+        Registry().add_module(types.ModuleType("empty"), "acme 1")
+
+
+def test_a_module_that_cannot_be_imported_is_named_with_the_reason():
+    with pytest.raises(PluginError, match=r"module 'no_such_module' raised ModuleNotFoundError"):
+        Registry.load([], ["no_such_module"])
+
+
+def test_a_distribution_that_is_not_installed_is_named():
+    with pytest.raises(PluginError, match="no installed distribution named 'acme-rewards'"):
+        Registry.load(["acme-rewards"])
+
+
+def test_the_built_in_rewarders_are_found_through_their_entry_points():
+    registry = Registry.load(["assay"])
+    assert {"layout.length", "layout.tags", "maths.equal"} <= {spec.name for spec in registry}
+    spec = registry.get("maths.equal")
+    assert spec is not None
+    assert spec.distribution.startswith("assay ")
+    assert spec.summary
+    assert spec.code_digest.startswith("sha256:")
+
+
+def test_each_rewarder_sees_only_the_reference_fields_it_declares():
+    spec = Registry.load([], ["odd_rewarders"]).get("odd.echo")
+    assert spec is not None
+    assert spec.read_reference({"answer": "4", "sources": []}) == odd_rewarders.Reference(answer="4")
+
+
+def test_a_reference_that_does_not_validate_is_the_tasks_fault_and_is_not_repeated():
+    spec = Registry.load([], ["odd_rewarders"]).get("odd.echo")
+    assert spec is not None
+    with pytest.raises(InvalidTask) as caught:
+        spec.read_reference({"answer": ["canary"]})
+    assert caught.value.field == "task.reference.answer"
+    assert "canary" not in str(caught.value)
+
+
+def test_a_boundary_attributes_strangers_errors_and_lets_ours_through():
+    with pytest.raises(RewarderFault, match=r"acme\.x raised KeyError: 'k'") as caught, boundary(RewarderFault, "acme.x"):
+        raise KeyError("k")
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(AssayError, match="ours"), boundary(RewarderFault, "acme.x"):
+        raise AssayError("ours")
+
+
+def test_importing_rewarders_registers_nothing():
+    assert "rewarders.maths" not in sys.modules or len(Registry()) == 0
