@@ -82,7 +82,9 @@ def check(config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson =
 @app.command()
 def score(
     items: Annotated[Path, typer.Argument(help="JSONL: one item a line, as in the body of POST /v1/score.")],
-    output: Annotated[Path | None, typer.Option("--out", "-o", help="JSONL of results; standard output if absent.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", "-o", help="JSONL of results; standard output if absent.")
+    ] = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
     ledger: Annotated[bool, typer.Option(help="Record the rewards, as the service does.")] = True,
@@ -95,7 +97,7 @@ def score(
     overrides = {"ledger.data_dir": data_dir, "ledger.enabled": None if ledger else False}
     summary = score_file(load_config(config, overrides), items, output, run)
     if as_json:
-        print(json.dumps(summary.as_json()), file=sys.stderr if output is None else sys.stdout)  # noqa: T201
+        print(json.dumps(summary.as_json()), file=sys.stderr if output is None else sys.stdout)
     else:
         err.print(summary.sentence())
     raise typer.Exit(0 if summary.scored == summary.total else 1)

@@ -116,9 +116,7 @@ class RewardClient:
         self._runner = asyncio.Runner()
         self._core = AsyncRewardClient(base_url, timeout_s=timeout_s, retries=retries)
 
-    def score(
-        self, items: Sequence[Item], run: Run | None = None, idempotency_key: str | None = None
-    ) -> ScoreResponse:
+    def score(self, items: Sequence[Item], run: Run | None = None, idempotency_key: str | None = None) -> ScoreResponse:
         """As `AsyncRewardClient.score`."""
         return self._wait(self._core.score(items, run, idempotency_key))
 

@@ -45,6 +45,4 @@ class Replays:
 
 
 def _refuse_other_body() -> NoReturn:
-    raise RequestError(
-        "this Idempotency-Key was used with another body", hint="send a new key with a new request"
-    )
+    raise RequestError("this Idempotency-Key was used with another body", hint="send a new key with a new request")

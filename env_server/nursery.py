@@ -37,7 +37,14 @@ class Nursery:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         plugins = ["*" if load is None else ",".join(load), ",".join(modules)]
-        command = [sys.executable, "-m", "env_server.worker_process", str(theirs.fileno()), str(memory_bytes), *plugins]
+        command = [
+            sys.executable,
+            "-m",
+            "env_server.worker_process",
+            str(theirs.fileno()),
+            str(memory_bytes),
+            *plugins,
+        ]
         # Started from the main thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
@@ -52,21 +59,25 @@ class Nursery:
     async def fork(self) -> "Worker":
         """A fresh worker. Raises RewarderFault when the nursery is gone."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        async with self._one_question:
-            with theirs:
-                try:
-                    socket.send_fds(self._control, [b"fork"], [theirs.fileno()])
-                except OSError as error:
-                    ours.close()
-                    raise RewarderFault("the worker processes are gone", retryable=True) from error
-            pid = int(await self._answer(_ASK_TIMEOUT_S))
+        with theirs:
+            try:
+                pid = await self._ask(b"fork", [theirs.fileno()])
+            except RewarderFault:
+                ours.close()
+                raise
         reader, writer = await asyncio.open_connection(sock=ours)
         return Worker(self, pid, reader, writer)
 
     async def reap(self, pid: int) -> int:
-        """Wait status of a worker that has ended or is about to."""
+        """Wait status of a worker that has ended or is about to. Raises RewarderFault when the nursery is gone."""
+        return await self._ask(b"reap %d" % pid)
+
+    async def _ask(self, question: bytes, descriptors: Sequence[int] = ()) -> int:
         async with self._one_question:
-            self._control.send(b"reap %d" % pid)
+            try:
+                socket.send_fds(self._control, [question], descriptors)
+            except OSError as error:
+                raise RewarderFault("the worker processes are gone", retryable=True) from error
             return int(await self._answer(_ASK_TIMEOUT_S))
 
     async def _answer(self, timeout_s: float) -> bytes:
@@ -91,9 +102,7 @@ class Nursery:
 class Worker:
     """One forked process and the socket to it."""
 
-    def __init__(
-        self, nursery: Nursery, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, nursery: Nursery, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._nursery, self.pid = nursery, pid
         self._reader, self._writer = reader, writer
 

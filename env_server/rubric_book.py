@@ -107,6 +107,7 @@ def _find(rubric: Rubric, part: Part, registry: Registry) -> RewarderSpec:
     if spec is None:
         installed = ", ".join(known.name for known in registry) or "none"
         raise ConfigError(
-            f"rubric {rubric.name}: no rewarder {part.rewarder!r} is loaded", hint=f"loaded rewarders: {installed}"
+            f"rubric {rubric.name}: no rewarder {part.rewarder!r} is loaded",
+            hint=f"loaded rewarders: {installed}",
         )
     return spec

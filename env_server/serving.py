@@ -67,7 +67,8 @@ def _listen(config: ServerConfig) -> socket.socket:
         return socket.create_server((config.host, config.port), family=_family(config.host), backlog=_BACKLOG)
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {config.host}:{config.port}: {error.strerror}", hint="choose another --port, or 0"
+            f"cannot listen on {config.host}:{config.port}: {error.strerror}",
+            hint="choose another --port, or 0",
         ) from error
 
 

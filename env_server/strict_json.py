@@ -82,7 +82,7 @@ def _finite(text: str) -> float:
 
 def _check_depth(value: Any) -> None:
     """What is parsed here is walked recursively later, so its depth is bounded well below Python's own limit."""
-    level = [[value]]
+    level: list[dict[str, Any] | list[Any]] = [[value]]
     for _ in range(MAX_DEPTH + 1):
         level = [
             child

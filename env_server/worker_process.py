@@ -53,6 +53,12 @@ class Reply(Wire):
     wall_s: Duration = 0.0
 
 
+def reply(outcome: Verdict | Fault, *, cpu_s: float = 0.0, wall_s: float = 0.0) -> Reply:
+    """The reply that says this."""
+    verdict, fault = (outcome, None) if isinstance(outcome, Verdict) else (None, outcome)
+    return Reply(verdict=verdict, fault=fault, cpu_s=cpu_s, wall_s=wall_s)
+
+
 def pack_jobs(jobs: Sequence[Job]) -> bytes:
     """One frame of jobs."""
     body = marshal.dumps([tuple(job) for job in jobs])
@@ -121,10 +127,7 @@ def run(registry: Registry, job: Job) -> Reply:
         outcome = _judge(spec, job)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-    spent = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
-    if isinstance(outcome, Verdict):
-        return Reply(verdict=outcome, **spent)
-    return Reply(fault=outcome, **spent)
+    return reply(outcome, cpu_s=time.process_time() - cpu, wall_s=time.perf_counter() - wall)
 
 
 def _judge(spec: RewarderSpec, job: Job) -> Verdict | Fault:
@@ -152,7 +155,9 @@ def _validated(model: type[BaseModel], data: Any) -> BaseModel:
     try:
         return model.model_validate(data)
     except ValidationError as error:  # the server validated the same data: its plug-ins are not ours
-        raise RewarderFault(f"{model.__name__} differs between server and worker: {error.error_count()} errors") from None
+        raise RewarderFault(
+            f"{model.__name__} differs between server and worker: {error.error_count()} errors"
+        ) from None
 
 
 def _die_with_parent() -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from env_server.blame import Ending, blame
 from env_server.config import PluginsConfig, WorkersConfig
 from env_server.nursery import Nursery, Worker
-from env_server.worker_process import Job, Reply
+from env_server.worker_process import Job, Reply, reply
 from rewarders.errors import Overloaded, RewarderFault
-from rewarders.types import Fault, Verdict
+from rewarders.types import Fault
 
 _MOST_AT_ONCE = 16
 _RESTART_PAUSE_S = 0.2
@@ -56,7 +56,7 @@ class WorkerPool:
             self._nursery.close()
         shut_down = Fault(kind="RewarderFault", message="the service was shut down first", retryable=True)
         for ticket in self._waiting:
-            _settle(ticket, Reply(fault=shut_down))
+            _settle(ticket, reply(shut_down))
         self._waiting.clear()
 
     async def judge(self, jobs: Sequence[Job]) -> list[Reply]:
@@ -66,7 +66,9 @@ class WorkerPool:
             Overloaded: the queue is full; none of the jobs was taken.
         """
         if len(self._waiting) + len(jobs) > self.config.max_waiting_jobs:
-            raise Overloaded(f"{len(self._waiting)} jobs are waiting for a worker, and {len(jobs)} more would be too many")
+            raise Overloaded(
+                f"{len(self._waiting)} jobs are waiting for a worker, and {len(jobs)} more would be too many"
+            )
         loop = asyncio.get_running_loop()
         tickets = [_Ticket(job, loop.create_future()) for job in jobs]
         self._waiting.extend(tickets)
@@ -91,8 +93,8 @@ class WorkerPool:
 
     async def _fresh_worker(self) -> Worker:
         nursery = self._nursery
+        assert nursery is not None, "the pool was started"
         try:
-            assert nursery is not None, "the pool was started"
             return await nursery.fork()
         except RewarderFault:
             async with self._restarting:
@@ -129,8 +131,8 @@ class WorkerPool:
             await worker.send([ticket.job for ticket in held])
         while held:
             async with asyncio.timeout(self.config.call_timeout_s):
-                reply = await worker.receive()
-            _settle(held.popleft(), reply)
+                answer = await worker.receive()
+            _settle(held.popleft(), answer)
 
     async def _lost(self, worker: Worker, held: deque[_Ticket], *, overdue: bool) -> None:
         """Judge the job the worker held; its neighbours go back first, so that they do not wait for that."""
@@ -145,7 +147,7 @@ class WorkerPool:
             ticket.attempt += 1
             self._put_back([ticket])
         else:
-            _settle(ticket, _reply(outcome))
+            _settle(ticket, reply(outcome))
 
     def _put_back(self, tickets: Sequence[_Ticket]) -> None:
         self._waiting.extendleft(reversed(tickets))
@@ -153,10 +155,6 @@ class WorkerPool:
             self._arrived.set()
 
 
-def _settle(ticket: _Ticket, reply: Reply) -> None:
+def _settle(ticket: _Ticket, answer: Reply) -> None:
     if not ticket.answer.done():  # the request may have been cancelled meanwhile
-        ticket.answer.set_result(reply)
-
-
-def _reply(outcome: Verdict | Fault) -> Reply:
-    return Reply(verdict=outcome) if isinstance(outcome, Verdict) else Reply(fault=outcome)
+        ticket.answer.set_result(answer)

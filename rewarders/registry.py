@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -174,7 +174,7 @@ class Registry:
             origin = f"{entry.dist.name} {entry.dist.version}"
             registry.add_module(_load(entry.load, f"entry point {entry.value!r} of {origin}"), origin)
         for name in modules:
-            registry.add_module(_load(lambda name=name: importlib.import_module(name), f"module {name!r}"), name)
+            registry.add_module(_load(partial(importlib.import_module, name), f"module {name!r}"), name)
         return registry
 
     def add_module(self, module: ModuleType, distribution: str) -> None:

@@ -74,7 +74,7 @@ class LedgerReader:
 
 def _head(connection: Connection) -> Head:
     row = connection.execute(select(heads.c.count, heads.c.hash)).one_or_none()
-    return Head(row.count, row.hash) if row else Head()
+    return Head(*row) if row else Head()
 
 
 def _rows(connection: Connection, progress: Callable[[int], None]) -> Iterator[Stored]:

@@ -102,7 +102,9 @@ class LedgerWriter:
         try:
             metadata.create_all(self._database)
             with self._database.begin() as connection:
-                connection.execute(upsert(heads).values(chain=_CHAIN, count=0, hash=Head().hash).on_conflict_do_nothing())
+                connection.execute(
+                    upsert(heads).values(chain=_CHAIN, count=0, hash=Head().hash).on_conflict_do_nothing()
+                )
                 connection.execute(delete(replies).where(replies.c.at_s < time.time() - self._keep_replies_s))
         except SQLAlchemyError as error:
             raise LedgerError(f"cannot open the ledger {self._database.url.database}: {_cause(error)}") from error
@@ -134,8 +136,9 @@ class LedgerWriter:
         return group
 
     def _write(self, connection: Connection, group: Sequence[_Append]) -> None:
-        row = connection.execute(select(heads.c.count, heads.c.hash).where(heads.c.chain == _CHAIN)).one()
-        rows, head = _linked([draft for wanted in group for draft in wanted.drafts], Head(row.count, row.hash))
+        place = select(heads.c.count, heads.c.hash).where(heads.c.chain == _CHAIN)
+        count, digest = connection.execute(place).one()
+        rows, head = _linked([draft for wanted in group for draft in wanted.drafts], Head(count, digest))
         if rows:
             connection.execute(insert(records), rows)
         connection.execute(update(heads).where(heads.c.chain == _CHAIN).values(count=head.count, hash=head.hash))

@@ -12,7 +12,10 @@ from rewarders.errors import AssayError, Overloaded
 
 _STATUSES = (400, 404, 405, 408, 409, 413, 415, 422, 500, 503)
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": "A problem document", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    status: {
+        "description": "A problem document",
+        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+    }
     for status in _STATUSES
 }
 

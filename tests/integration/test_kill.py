@@ -1,4 +1,4 @@
-"""Kill -9, of the server and of its workers, under load: nothing that was answered is lost, nobody is left behind."""
+"""Kill -9 of the server and of its workers under load: nothing answered is lost, nobody is left behind."""
 
 import os
 import random
@@ -100,7 +100,7 @@ def test_killed_workers_are_replaced_and_every_item_is_still_answered(make_serve
     load = Load(server.url, retries=0)
     wait_until(lambda: len(load.rewards) > 3)
     for _ in range(6):
-        (nursery, *workers) = server.descendants()
+        _nursery, *workers = server.descendants()
         if workers:
             os.kill(random.Random(0).choice(workers), signal.SIGKILL)
         time.sleep(0.1)
@@ -131,7 +131,9 @@ def test_sigterm_finishes_what_is_under_way_and_leaves_with_0(make_server):
 
     def send() -> None:
         with RewardClient(server.url, retries=0) as client:
-            answers.extend(item.reward for item in client.score([Item.model_validate(raw_item("burn", "obeys.v1"))]).items)
+            answers.extend(
+                item.reward for item in client.score([Item.model_validate(raw_item("burn", "obeys.v1"))]).items
+            )
 
     thread = threading.Thread(target=send)
     thread.start()

@@ -11,7 +11,16 @@ from env_server.ledger.chain import Head, Stored, draft, findings, link
 def rows() -> list[Stored]:
     made, head = [], Head()
     for n in range(1, 7):
-        record = draft({"id": f"r{n}", "at": "now", "task_id": "t", "rubric": "m.v1", "status": "scored", "reward": n / 8})
+        record = draft(
+            {
+                "id": f"r{n}",
+                "at": "now",
+                "task_id": "t",
+                "rubric": "m.v1",
+                "status": "scored",
+                "reward": n / 8,
+            }
+        )
         digest = link(head.hash, record.body)
         made.append(Stored(n, record.columns, record.body, head.hash, digest))
         head = Head(n, digest)
@@ -39,7 +48,9 @@ def test_a_changed_body_is_found(rows):
 
 def test_a_changed_body_with_a_new_hash_breaks_the_link_after_it(rows):
     body = rows[2].body.replace(b"0.375", b"1.0")
-    changed = replace(rows[2], body=body, hash=link(rows[2].prev_hash, body), columns={**rows[2].columns, "reward": 1.0})
+    changed = replace(
+        rows[2], body=body, hash=link(rows[2].prev_hash, body), columns={**rows[2].columns, "reward": 1.0}
+    )
     assert kinds([*rows[:2], changed, *rows[3:]], end(rows)) == ["reordered"]
 
 

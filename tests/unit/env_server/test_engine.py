@@ -1,4 +1,4 @@
-"""The engine with real workers and a real ledger: every odd way a rewarder can behave, and what becomes of it."""
+"""The engine with real workers and a real ledger: every odd rewarder, and what becomes of it."""
 
 import asyncio
 import json
@@ -58,7 +58,13 @@ def test_what_only_we_can_cause_is_a_fault_and_never_a_zero(odd_service, says: s
 def test_neighbours_of_a_killed_job_keep_their_own_verdicts(odd_service):
     texts = ["x" * n for n in range(1, 60)]
     items = [raw_item(text) for text in texts]
-    mixed = [*items[:20], raw_item("burn", "obeys.v1"), *items[20:40], raw_item("segfault", "obeys.v1"), *items[40:]]
+    mixed = [
+        *items[:20],
+        raw_item("burn", "obeys.v1"),
+        *items[20:40],
+        raw_item("segfault", "obeys.v1"),
+        *items[40:],
+    ]
     answers = score_all(odd_service, *mixed).items
     rewards = [answer.reward for answer in answers]
     assert rewards == [*[n / 100 for n in range(1, 21)], 0.0, *[n / 100 for n in range(21, 41)], 0.0,

@@ -126,4 +126,8 @@ def test_the_built_in_rubrics_are_the_documented_ones():
     rubrics = built_in_rubrics()
     assert [p.rewarder for p in rubrics["math.v1"].parts] == ["maths.equal"]
     reasoning = {p.rewarder: (p.gate, p.weight) for p in rubrics["reasoning.v1"].parts}
-    assert reasoning == {"layout.tags": (True, 0.0), "maths.equal": (False, 1.0), "layout.length": (False, 0.0)}
+    assert reasoning == {
+        "layout.tags": (True, 0.0),
+        "maths.equal": (False, 1.0),
+        "layout.length": (False, 0.0),
+    }

@@ -1,0 +1,99 @@
+"""Everything that is shipped loads: TOML files, README commands, links, one licence."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from env_server.config import load_config
+from rewarders.registry import Registry
+from rewarders.rubric import load_rubric
+
+ROOT = Path(__file__).parents[2]
+TOML = sorted(
+    p for p in ROOT.rglob("*.toml") if not {".venv", "runs", "demo-out", "build"} & set(p.relative_to(ROOT).parts)
+)
+README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")] + sorted(
+    ROOT.glob("docs/*.md")
+)
+
+
+@pytest.mark.parametrize("path", TOML, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_shipped_toml_file_loads(path: Path):
+    data = tomllib.loads(path.read_text("utf-8"))
+    kind = path.relative_to(ROOT).parts[0]
+    if kind == "rewarders":
+        rubric = load_rubric(path)
+        assert path.name == f"{rubric.name}.toml"
+        registry = Registry.load(["assay"])
+        assert all(registry.get(part.rewarder) for part in rubric.parts)
+    elif "server" in data or "rubrics" in data:
+        load_config(path, {})
+    elif kind in ("examples", "trainer"):
+        from trainer.config import RunConfig, SftConfig
+        from trainer.config_file import load
+
+        load(SftConfig if "sft" in path.stem else RunConfig, path, {})
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = [line.strip() for block in blocks("(?:sh|console)") for line in block.replace("\\\n", " ").splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines if line and not line.startswith(("#", "{", "}", "-"))]
+    return [command for command in words if command]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_of_the_readme_exists(command: list[str]):
+    program, *arguments = command
+    if program == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+        assert set(arguments) <= set(targets)
+    elif Path(program).name in ("env-server", "trainer"):
+        verbs = [word for word in arguments[:2] if re.fullmatch(r"[a-z-]+", word) and not Path(word).suffix]
+        known = verbs if verbs[:1] in (["plugins"], ["audit"]) else verbs[:1]
+        help_text = subprocess.run(
+            [str(Path(sys.executable).parent / Path(program).name), *known, "--help"],
+            capture_output=True, text=True, check=False, env={"COLUMNS": "200", "TERM": "dumb", "PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+        assert help_text.returncode == 0, help_text.stderr
+        missing = [
+            word for word in arguments if word.startswith("--") and word.partition("=")[0] not in help_text.stdout
+        ]
+        assert not missing
+    elif Path(program).name == "python":
+        assert (ROOT / arguments[0]).exists() or arguments[0] in ("-m", "-c")
+    else:
+        assert program in ("curl", "git", "cd", "pip", ".venv/bin/pip", "source", ".")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(path: Path):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_project_says_its_licence_once_and_everywhere():
+    assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["license"] == "Apache-2.0"
+
+
+def test_every_package_folder_is_shipped():
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"])
+    packages = ("sandboxes", "rewarders", "env_server", "trainer")
+    found = {".".join(p.parent.relative_to(ROOT).parts) for top in packages for p in (ROOT / top).rglob("__init__.py")}
+    assert listed == found
+
+
+def test_ci_runs_the_readmes_own_test_command():
+    assert "make test" in README
+    assert "make test" in (ROOT / ".ci/run").read_text("utf-8")
