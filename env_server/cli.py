@@ -24,8 +24,8 @@ audit = typer.Typer(no_args_is_help=True, help="The ledger: look at records and 
 app.add_typer(plugins, name="plugins")
 app.add_typer(audit, name="audit")
 
-out = Console()
-err = Console(stderr=True)
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="TOML file; every setting has a default.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where the ledger lives [./assay-data].")]

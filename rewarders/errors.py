@@ -153,5 +153,5 @@ def boundary(blame: type[AssayError], name: str) -> Iterator[None]:
         yield
     except AssayError:
         raise
-    except Exception as error:  # noqa: BLE001 - this is the boundary the rule is about
+    except Exception as error:
         raise blame(f"{name} raised {type(error).__name__}: {str(error)[:300]}") from error

@@ -5,7 +5,7 @@ All types are frozen, refuse unknown fields, coerce nothing and hold only finite
 
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
@@ -23,7 +23,6 @@ class Wire(BaseModel):
     """Base of everything on the wire."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
 
 
 class Message(Wire):

@@ -43,7 +43,9 @@ def odd_config(tmp_path: Path) -> Callable[..., ServiceConfig]:
 
 
 @pytest.fixture
-def odd_service(odd_config: Callable[..., ServiceConfig]) -> Callable[..., AbstractAsyncContextManager[Service]]:
+def odd_service(
+    odd_config: Callable[..., ServiceConfig],
+) -> Callable[..., AbstractAsyncContextManager[Service]]:
     """A real service, workers and ledger included, without HTTP."""
 
     @asynccontextmanager

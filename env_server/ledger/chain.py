@@ -106,7 +106,10 @@ def _wrong_row(row: Stored, last: Head) -> Iterator[Finding]:
 
 
 def _wrong_columns(row: Stored) -> Iterator[Finding]:
-    body = json.loads(row.body)
+    try:
+        body = json.loads(row.body)
+    except ValueError:
+        body = {}
     for name, value in row.columns.items():
         if body.get(name) != value:
             yield Finding(row.seq, "index_changed", f"column {name} of record {row.seq} differs from the record itself")

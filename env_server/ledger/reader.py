@@ -86,4 +86,9 @@ def _rows(connection: Connection, progress: Callable[[int], None]) -> Iterator[S
 
 def _stored(row: Row[Any]) -> Stored:
     columns = {name: getattr(row, name) for name in INDEXED}
-    return Stored(row.seq, columns, row.body, row.prev_hash, row.hash)
+    return Stored(row.seq, columns, _bytes(row.body), _bytes(row.prev_hash), _bytes(row.hash))
+
+
+def _bytes(value: Any) -> bytes:
+    """SQLite keeps whatever type it is given, and whoever tampers need not keep to ours."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")

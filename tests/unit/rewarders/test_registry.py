@@ -108,7 +108,10 @@ def test_a_reference_that_does_not_validate_is_the_tasks_fault_and_is_not_repeat
 
 
 def test_a_boundary_attributes_strangers_errors_and_lets_ours_through():
-    with pytest.raises(RewarderFault, match=r"acme\.x raised KeyError: 'k'") as caught, boundary(RewarderFault, "acme.x"):
+    with (
+        pytest.raises(RewarderFault, match=r"acme\.x raised KeyError: 'k'") as caught,
+        boundary(RewarderFault, "acme.x"),
+    ):
         raise KeyError("k")
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(AssayError, match="ours"), boundary(RewarderFault, "acme.x"):

@@ -1,0 +1,89 @@
+"""Labels, equations and inequalities.
+
+`x = 5` says 5 about x; `2y = 4x + 2` is an equation, the same as `y = 2x + 1`; `0 < x <= 1` is an interval.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from rewarders.maths.numeric import values_at_points
+from rewarders.maths.tree import Apply, Group, MathsError, Node, Number, Relation, Symbol
+
+Alike = Callable[[Node, Node], bool]
+
+_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!=", "in": "in"}
+_LARGEST_DENOMINATOR = 10**6
+_INFINITY = Symbol("infinity")
+_MINUS_INFINITY = Apply("neg", (_INFINITY,))
+
+
+def without_label(relation: Relation) -> tuple[Node, ...]:
+    """The sides left when a name in front (`x =`, `f(x) =`, `x in`) is dropped. Empty for inequalities."""
+    if set(relation.ops) - {"="} and relation.ops != ("in",):
+        return ()
+    return relation.sides[1:] if _is_name(relation.sides[0]) else relation.sides
+
+
+def stated_value(relation: Relation) -> Node | None:
+    """What a reference such as `x = 5`, or `k = 3 = 6/2`, expects for its name; None if it names nothing."""
+    said = without_label(relation)
+    return said[-1] if said and len(said) < len(relation.sides) else None
+
+
+def same_relation(expected: Relation, answer: Relation, alike: Alike) -> bool:
+    """Whether two relations say the same."""
+    expected, answer = _upwards(expected), _upwards(answer)
+    if expected.ops != answer.ops:
+        return False
+    if all(map(alike, expected.sides, answer.sides)):
+        return True
+    if len(expected.ops) > 1 or expected.ops == ("in",):
+        return False
+    factor = _proportion(_difference(expected), _difference(answer))
+    if factor is None or (factor < 0 and expected.ops[0] not in ("=", "!=")):
+        return False
+    return alike(Apply("mul", (Number(factor), _difference(expected))), _difference(answer))
+
+
+def as_interval(relation: Relation) -> Group | None:
+    """The interval that an inequality about one name describes, if it is one."""
+    ops, sides = _upwards(relation).ops, _upwards(relation).sides
+    if set(ops) - {"<", "<="}:
+        return None
+    opening, closing = ("(" if ops[0] == "<" else "["), (")" if ops[-1] == "<" else "]")
+    if len(sides) == 3 and isinstance(sides[1], Symbol):
+        return Group(opening + closing, (sides[0], sides[2]))
+    if len(sides) == 2 and isinstance(sides[0], Symbol):
+        return Group("(" + closing, (_MINUS_INFINITY, sides[1]))
+    if len(sides) == 2 and isinstance(sides[1], Symbol):
+        return Group(opening + ")", (sides[0], _INFINITY))
+    return None
+
+
+def _is_name(node: Node) -> bool:
+    if isinstance(node, Apply) and node.head == "call":
+        return isinstance(node.args[0], Symbol) and isinstance(node.args[1], Symbol | Number)
+    return isinstance(node, Symbol)
+
+
+def _upwards(relation: Relation) -> Relation:
+    """The same relation with its signs pointing to the larger side."""
+    if not set(relation.ops) <= {">", ">="}:
+        return relation
+    return Relation(tuple(_FLIPPED[op] for op in reversed(relation.ops)), relation.sides[::-1])
+
+
+def _difference(relation: Relation) -> Node:
+    return Apply("add", (relation.sides[0], Apply("neg", (relation.sides[1],))))
+
+
+def _proportion(first: Node, second: Node) -> Fraction | None:
+    """A simple rational that may turn the first into the second as a factor; still to be proved."""
+    try:
+        above, below = next((right, left) for left, right in values_at_points(first, second) if left and right)
+    except (StopIteration, MathsError):
+        return None
+    ratio = above / below
+    if abs(ratio.imag) > abs(ratio) * 1e-20:
+        return None
+    return Fraction(str(ratio.real)).limit_denominator(_LARGEST_DENOMINATOR) or None

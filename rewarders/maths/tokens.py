@@ -1,0 +1,63 @@
+r"""From a normalised answer to tokens: numbers, `\commands`, runs of letters and single signs."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from rewarders.maths.tree import TooCostly, Unparsable
+
+MAX_CHARS = 50_000
+MAX_TOKENS = 10_000
+MAX_NUMBER_CHARS = 4_000
+
+
+class Kind(Enum):
+    """What a token is."""
+
+    NUMBER = auto()
+    COMMAND = auto()
+    LETTERS = auto()
+    SIGN = auto()
+    END = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token; a command without its backslash."""
+
+    kind: Kind
+    text: str
+
+
+END = Token(Kind.END, "")
+
+_TOKEN = re.compile(
+    r"(?P<NUMBER>\d+(?:\.\d+)?|\.\d+)"
+    r"|\\(?P<COMMAND>[A-Za-z]+|[{}|])"
+    r"|(?P<LETTERS>[A-Za-z]+)"
+    r"|(?P<SIGN><=|>=|[-+*/^_=<>!%()\[\]{},;|:'])"
+    r"|(?P<SPACE>\s+)"
+)
+
+
+def tokenise(text: str) -> list[Token]:
+    """Split a normalised answer into tokens, closed by one of kind END.
+
+    Raises:
+        TooCostly: if it is longer than any answer.
+        Unparsable: at the first character that is in no token.
+    """
+    if len(text) > MAX_CHARS:
+        raise TooCostly(f"{len(text)} characters, over {MAX_CHARS}")
+    tokens: list[Token] = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            raise Unparsable(f"character {position} is in no token")
+        position = match.end()
+        if match.lastgroup != "SPACE":
+            tokens.append(Token(Kind[match.lastgroup], match[match.lastgroup]))
+        if len(tokens) > MAX_TOKENS or position - match.start() > MAX_NUMBER_CHARS:
+            raise TooCostly(f"over {MAX_TOKENS} tokens, or one over {MAX_NUMBER_CHARS} characters")
+    return [*tokens, END]
