@@ -19,12 +19,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from trivial_rewarder import NoParams, character_share
+
 from env_server.app import open_service
 from env_server.client import AsyncRewardClient
 from env_server.config import ServiceConfig
 from env_server.schemas import Item
 from rewarders import Completion, Task
-from trivial_rewarder import character_share, NoParams
 
 HERE = Path(__file__).parent
 CONFIG = """

@@ -1,0 +1,94 @@
+"""What the client asks again, and what it does not. The other end is a socket that answers as told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from raw_items import raw_item
+
+from env_server.client import AsyncRewardClient, RequestRefused, RewardClient, ServiceUnreachable
+from env_server.schemas import Item, ScoreResponse
+
+ITEMS = [Item.model_validate(raw_item("x"))]
+HANG_UP = b""
+
+
+def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", "connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+OK = answer("200 OK", ScoreResponse(items=()).model_dump_json().encode())
+PROBLEM = b'{"type": "t", "title": "t", "status": 422, "detail": "items has to be a list", "hint": "send a list"}'
+
+
+@asynccontextmanager
+async def endpoint(*answers: bytes) -> AsyncIterator[tuple[str, list[str]]]:
+    """Answers connection after connection; yields its URL and the idempotency keys it was sent."""
+    script, keys = list(answers), []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        fields = dict(line.split(": ", 1) for line in head.lower().split("\r\n")[1:] if line)
+        await reader.readexactly(int(fields.get("content-length", 0)))
+        keys.append(fields.get("idempotency-key", ""))
+        writer.write(script.pop(0))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", keys
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def ask(*answers: bytes, retries: int = 3) -> tuple[ScoreResponse, list[str]]:
+    async def run() -> tuple[ScoreResponse, list[str]]:
+        async with endpoint(*answers) as (url, keys), AsyncRewardClient(url, retries=retries) as client:
+            return await client.score(ITEMS), keys
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "first", [HANG_UP, answer("503 X", b"", "retry-after: 0"), answer("429 X"), answer("409 X"), answer("502 X")]
+)
+def test_a_request_that_may_be_sent_again_is_sent_again_under_the_same_key(first: bytes):
+    response, keys = ask(first, OK)
+    assert response.items == ()
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert keys[0]
+
+
+def test_a_refused_request_is_not_sent_again_and_says_why():
+    with pytest.raises(RequestRefused, match="status 422: items has to be a list") as caught:
+        ask(answer("422 X", PROBLEM, "content-type: application/problem+json"))
+    assert caught.value.status == 422
+    assert caught.value.hint == "send a list"
+
+
+def test_a_500_is_not_sent_again():
+    with pytest.raises(RequestRefused, match="status 500"):
+        ask(answer("500 X", b"oops"))
+
+
+def test_a_service_that_never_answers_is_an_error_and_never_a_reward():
+    with pytest.raises(ServiceUnreachable, match="failed 2 times; the last time: status 503"):
+        ask(answer("503 X"), answer("503 X"), retries=1)
+
+
+def test_nobody_listening_is_said_with_the_address():
+    with (
+        pytest.raises(ServiceUnreachable, match=r"http://127\.0\.0\.1:9/v1/score"),
+        RewardClient("http://127.0.0.1:9", retries=0) as client,
+    ):
+        client.score(ITEMS)
+
+
+def test_ready_is_false_when_nobody_listens():
+    with RewardClient("http://127.0.0.1:9") as client:
+        assert client.ready() is False

@@ -1,0 +1,104 @@
+import json
+
+import pytest
+
+from rewarders.errors import ConfigError
+from trainer.config import EvalSection, OptimSection, Section, SftConfig, TrainConfig
+from trainer.config_file import load_config
+from trainer.optim import schedule
+
+MINIMAL = """
+[run]
+dir = "runs/first"
+steps = 10
+[model]
+path = "somewhere"
+[data]
+tasks = "tasks.jsonl"
+[algorithm]
+name = "grpo"
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text(MINIMAL)
+    return file
+
+
+def test_a_run_is_named_after_its_directory(path):
+    assert load_config(TrainConfig, path).run.id == "first"
+
+
+def test_flags_win_over_the_file(path):
+    config = load_config(TrainConfig, path, ["optim.lr=1e-3", "model.path=a/b c", "algorithm.name=rloo"])
+    assert (config.optim.lr, config.model.path, config.algorithm.name) == (1e-3, "a/b c", "rloo")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optim.lrr=1", r"run\.toml: optim\.lrr = 1: Extra"),
+        ("sampling.group_size=1", r"run\.toml: sampling\.group_size = 1: .*greater than or equal to 2"),
+        ("algorithm.name=ppo", r"algorithm"),
+        ("sampling.top_p=0.9", r"sampling\.top_p = 0\.9: Extra"),
+        ("eval.samples=4", r"several greedy samples"),
+        ("lr=1", "not of the form section.key=value"),
+        ("run.steps.x=1", "steps is a value, not a section"),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_value(path, override, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(TrainConfig, path, [override])
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("rloo", "clip_low"), ("rloo", "epochs"), ("dr_grpo", "std_eps"), ("grpo", "unknown")]
+)
+def test_an_option_of_another_algorithm_is_an_error(path, name, option):
+    with pytest.raises(ConfigError, match=rf"algorithm\.{name}\.{option}"):
+        load_config(TrainConfig, path, [f"algorithm.name={name}", f"algorithm.{option}=0.1"])
+
+
+def test_a_file_that_is_not_there_or_not_toml_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"cannot read .*absent\.toml"):
+        load_config(TrainConfig, tmp_path / "absent.toml")
+    (tmp_path / "odd.toml").write_text("[run\n")
+    with pytest.raises(ConfigError, match=r"odd\.toml is not valid TOML"):
+        load_config(TrainConfig, tmp_path / "odd.toml")
+
+
+def test_a_missing_option_is_named(path):
+    path.write_text(MINIMAL.replace('path = "somewhere"', ""))
+    with pytest.raises(ConfigError, match=r"run\.toml: model\.path is missing"):
+        load_config(TrainConfig, path)
+
+
+def test_the_resolved_configuration_reads_back_as_itself(path):
+    config = load_config(TrainConfig, path)
+    assert TrainConfig.model_validate(json.loads(config.model_dump_json())) == config
+
+
+def sections(model):
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from sections(kind)
+        elif name != "algorithm":
+            yield model, name, field
+
+
+@pytest.mark.parametrize("program", [TrainConfig, SftConfig])
+def test_every_option_is_explained(program):
+    assert [f"{model.__name__}.{name}" for model, name, field in sections(program) if not field.description] == []
+
+
+def test_the_learning_rate_warms_up_then_decays_to_its_floor():
+    config = OptimSection(lr=1.0, warmup_steps=4, decay_until_step=10, final_lr_share=0.25)
+    assert [schedule(config, step) for step in (1, 4, 7, 10, 50)] == [0.25, 1.0, 0.625, 0.25, 0.25]
+    assert schedule(OptimSection(), 10**6) == 1.0
+
+
+def test_greedy_evaluation_takes_one_sample():
+    assert EvalSection(temperature=0.5, samples=4).samples == 4

@@ -1,0 +1,60 @@
+"""One function per estimator: rewards of grouped rollouts in, one advantage a rollout out.
+
+All take `reward [N]` (finite; unscored rollouts are already gone) and `group [N]` (any integers), and work
+in the rewards' own precision. Give them float64: the mean of equal float32 rewards is off by rounding, and
+GRPO would divide that rounding by `eps` and train on it.
+"""
+
+import torch
+from torch import Tensor
+
+from trainer.algorithms import Dapo, DrGrpo, Grpo, Rloo
+
+
+def estimate(algorithm: Grpo | DrGrpo | Dapo | Rloo, reward: Tensor, group: Tensor) -> Tensor:
+    """The algorithm's advantages, `[N], [N] -> [N]`."""
+    match algorithm:
+        case Grpo() | Dapo():
+            return grpo(reward, group, algorithm.std_eps)
+        case DrGrpo():
+            return dr_grpo(reward, group)
+        case Rloo():
+            return rloo(reward, group)
+
+
+def grpo(reward: Tensor, group: Tensor, eps: float) -> Tensor:
+    """`(R - mean) / (std + eps)` within each group, unbiased standard deviation (arXiv 2402.03300, eq. 3).
+
+    A group of one, like a unanimous group, has nothing to compare with: its advantage is 0.
+    """
+    index, size = _groups(group)
+    centred = dr_grpo(reward, group)
+    squares = torch.zeros_like(size, dtype=reward.dtype).index_add(0, index, centred.square())
+    std = (squares / (size - 1).clamp_min(1)).sqrt()
+    return centred / (std[index] + eps)
+
+
+def dr_grpo(reward: Tensor, group: Tensor) -> Tensor:
+    """`R - mean` within each group: nothing favours very easy and very hard tasks (arXiv 2503.20783).
+
+    A group of one has advantage 0.
+    """
+    index, size = _groups(group)
+    mean = torch.zeros_like(size, dtype=reward.dtype).index_add(0, index, reward) / size
+    return reward - mean[index]
+
+
+def rloo(reward: Tensor, group: Tensor) -> Tensor:
+    """`R_i` less the mean of the others, which is `G / (G - 1) * (R_i - mean)` (arXiv 2402.14740).
+
+    A group of one has no others: its advantage is 0, not its reward.
+    """
+    index, size = _groups(group)
+    scale = size.to(reward.dtype) / (size - 1).clamp_min(1)
+    return scale[index] * dr_grpo(reward, group)
+
+
+def _groups(group: Tensor) -> tuple[Tensor, Tensor]:
+    """Index of each rollout's group, `[N]`, and the size of each group."""
+    _, index, size = group.unique(return_inverse=True, return_counts=True)
+    return index, size

@@ -1,0 +1,75 @@
+"""Conversations to token ids, by the model's own chat template. Spans come from ids, never from text."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rewarders.errors import ConfigError
+from rewarders.types import Message, Task
+
+
+def prompt_ids(tokenizer: Any, task: Task, max_tokens: int) -> list[int]:
+    """Token ids of the task's prompt, up to where the assistant begins.
+
+    The policy is shown `task.public()`: what is not there cannot leak into a prompt.
+
+    Raises:
+        ConfigError: the model has no chat template, or the prompt is longer than `max_tokens`.
+    """
+    ids = template_ids(tokenizer, task.public().prompt, generation=True)
+    if len(ids) > max_tokens:
+        raise ConfigError(
+            f"task {task.id}: its prompt has {len(ids)} tokens; sampling.max_prompt_tokens = {max_tokens}",
+            hint="raise the limit or drop the task",
+        )
+    return ids
+
+
+def template_ids(tokenizer: Any, messages: Sequence[Message], *, generation: bool) -> list[int]:
+    """Token ids of the templated conversation; `generation` opens the assistant's turn."""
+    if tokenizer.chat_template is None:
+        raise ConfigError("the tokenizer has no chat template", hint="use an instruction-tuned model, or add one")
+    turns = [message.model_dump(exclude_none=True) for message in messages]
+    ids = tokenizer.apply_chat_template(turns, add_generation_prompt=generation, return_dict=False)
+    return [int(token) for token in ids]
+
+
+def learnt_spans(tokenizer: Any, messages: Sequence[Message], stop_ids: Sequence[int]) -> tuple[list[int], list[bool]]:
+    """Token ids of a conversation, and which of them the assistant wrote, its stop token included.
+
+    A turn is what the template appends to the ids of everything before it. What follows the stop token (a
+    newline, in some templates) is layout and not learnt: sampling ends before it.
+
+    Raises:
+        ConfigError: the template rewrites earlier turns, so that no span can be told.
+    """
+    ids = template_ids(tokenizer, messages, generation=False)
+    learnt = [False] * len(ids)
+    for turn, message in enumerate(messages):
+        if message.role != "assistant":
+            continue
+        start = _prefix_length(tokenizer, messages[:turn], ids, generation=True)
+        end = _prefix_length(tokenizer, messages[: turn + 1], ids, generation=False)
+        stops = [place for place in range(start, end) if ids[place] in stop_ids]
+        end = stops[-1] + 1 if stops else end
+        learnt[start:end] = [True] * (end - start)
+    return ids, learnt
+
+
+def _prefix_length(tokenizer: Any, messages: Sequence[Message], ids: Sequence[int], *, generation: bool) -> int:
+    prefix = template_ids(tokenizer, messages, generation=generation) if messages or generation else []
+    if list(ids[: len(prefix)]) != prefix:
+        raise ConfigError(
+            f"the chat template is not prefix-stable: {len(messages)} messages change when more follow",
+            hint="learn on single-turn conversations, or use a template that only appends",
+        )
+    return len(prefix)
+
+
+def written_text(tokenizer: Any, tokens: Sequence[int], stop_ids: Sequence[int]) -> str:
+    """What the model wrote, special tokens included, but without the token that ended it.
+
+    Special tokens stay visible so that nothing the policy writes is hidden from a grader.
+    """
+    kept = tokens[:-1] if tokens and tokens[-1] in stop_ids else tokens
+    text = tokenizer.decode(list(kept), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return str(text)

@@ -1,0 +1,130 @@
+"""Checkpoints: whole or absent, and exact. A resumed run goes on as if it had never been interrupted.
+
+A checkpoint is a Hugging Face model directory plus the optimiser and `state.json`. There is no random state
+in it: the order of tasks and every draw follow from the seed and the step.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rewarders.digests import digest
+from rewarders.errors import CheckpointMismatch
+from trainer.atomic import atomic_directory
+from trainer.config import TrainConfig
+from trainer.models import Policy
+
+_NAME = re.compile(r"step-\d{6,}")
+_STATE = "state.json"
+_OPTIMIZER = "optimizer.pt"
+TRAINER_ONLY = (_STATE, _OPTIMIZER)
+"""Files of a checkpoint that are not the model's."""
+
+_MAY_DIFFER = {
+    "run.dir", "run.steps", "run.threads", "run.rollouts_kept", "run.rollouts_every_steps", "model.device",
+    "data", "sampling.rows_at_once", "grading", "optim.micro_batch", "eval", "checkpoint",
+}  # fmt: skip
+"""Sections and keys that change how long a run goes, what it logs or how fast it is, but not the mathematics.
+
+Tasks are compared by digest, so a moved file is no mismatch.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A whole checkpoint on disk."""
+
+    path: Path
+    step: int
+    """Training steps done."""
+    identity: dict[str, Any]
+    """What a configuration must agree with to go on from here."""
+    offsets: dict[str, int]
+    """Length in bytes of each log file when the checkpoint was taken."""
+
+
+def identity_of(config: TrainConfig, tasks_digest: str) -> dict[str, Any]:
+    """Everything that decides the weights of a run, by key."""
+    keys: dict[str, Any] = {"data.tasks": tasks_digest}
+    for section, values in config.model_dump(mode="json").items():
+        for key, value in values.items():
+            if section not in _MAY_DIFFER and f"{section}.{key}" not in _MAY_DIFFER:
+                keys[f"{section}.{key}"] = value
+    return keys
+
+
+def save(
+    directory: Path,
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    *,
+    step: int,
+    identity: dict[str, Any],
+    offsets: dict[str, int],
+    keep: int,
+) -> Path:
+    """Write `step-NNNNNN` below `directory`, then drop all but the newest `keep`."""
+    path = directory / f"step-{step:06d}"
+    with atomic_directory(path) as draft:
+        policy.model.save_pretrained(draft)
+        policy.tokenizer.save_pretrained(draft)
+        torch.save(optimizer.state_dict(), draft / _OPTIMIZER)
+        sizes = {str(file.relative_to(draft)): file.stat().st_size for file in sorted(draft.rglob("*"))}
+        state = {
+            "step": step,
+            "config_digest": digest(identity),
+            "identity": identity,
+            "offsets": offsets,
+            "sizes": sizes,
+        }
+        (draft / _STATE).write_text(json.dumps(state, indent=1), "utf-8")
+    for old in _candidates(directory)[keep:]:
+        shutil.rmtree(old)
+    return path
+
+
+def latest(directory: Path) -> Checkpoint | None:
+    """The newest whole checkpoint below `directory`; what a crash tore is passed over."""
+    return next((found for found in map(read, _candidates(directory)) if found is not None), None)
+
+
+def read(path: Path) -> Checkpoint | None:
+    """The checkpoint at `path`, or None where it is absent, torn or none of ours."""
+    try:
+        state = json.loads((path / _STATE).read_text("utf-8"))
+        whole = all((path / name).stat().st_size == size for name, size in state["sizes"].items())
+    except (OSError, ValueError, KeyError):
+        return None
+    return Checkpoint(path, state["step"], state["identity"], state["offsets"]) if whole else None
+
+
+def check_identity(checkpoint: Checkpoint, identity: dict[str, Any]) -> None:
+    """Refuse to go on from a checkpoint with another configuration.
+
+    Raises:
+        CheckpointMismatch: naming the keys and their two values.
+    """
+    before = checkpoint.identity
+    changed = sorted(key for key in before.keys() | identity.keys() if before.get(key) != identity.get(key))
+    if changed:
+        listed = "; ".join(f"{key} was {before.get(key)!r} and is {identity.get(key)!r}" for key in changed)
+        raise CheckpointMismatch(
+            f"{checkpoint.path} belongs to another configuration: {listed}",
+            hint="give the changed run a run.dir of its own, or put the values back",
+        )
+
+
+def restore_optimizer(checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) -> None:
+    """Load the optimiser's moments; the weights come with the model."""
+    optimizer.load_state_dict(torch.load(checkpoint.path / _OPTIMIZER, weights_only=True))
+
+
+def _candidates(directory: Path) -> list[Path]:
+    """Checkpoint directories, newest first."""
+    found = directory.iterdir() if directory.is_dir() else ()
+    return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)

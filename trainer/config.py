@@ -1,0 +1,205 @@
+"""Every knob of `trainer run`: one frozen model per TOML section, its documentation under each field.
+
+Paths are relative to the working directory. This module imports no torch, so `--help` and `plan` stay quick.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from trainer.algorithms import AlgorithmSection
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A part of a configuration file: frozen, and a typo is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class RunSection(Section):
+    """[run]: what to call the run, where to keep it, how long it goes."""
+
+    dir: Path
+    """Directory of the run: configuration, metrics, rollouts, checkpoints."""
+    id: str = Field(default="", max_length=200)
+    """Name on every record the reward service keeps; the directory's name when left empty."""
+    seed: int = 0
+    """Decides the order of tasks and every sampled token."""
+    steps: Positive
+    """Training steps in all, counted from the first run and not from a resume."""
+    threads: NonNegative = 0
+    """CPU threads for tensor arithmetic; 0 leaves it to torch. One is quickest for models under a million weights."""
+    rollouts_kept: NonNegative = 8
+    """Rollouts of each logged step written to rollouts.jsonl, with their reward breakdowns."""
+    rollouts_every_steps: Positive = 1
+    """Steps between two logged samples of rollouts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_after_its_directory(cls, data: object) -> object:
+        if isinstance(data, dict) and not data.get("id") and data.get("dir"):
+            return {**data, "id": Path(data["dir"]).name or "run"}
+        return data
+
+
+class ModelSection(Section):
+    """[model]: the policy to start from."""
+
+    path: str
+    """Directory of a Hugging Face model, or its id on the hub."""
+    device: str = "auto"
+    """`auto` takes CUDA where there is one; otherwise the name of a torch device."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision of weights and arithmetic. Small learning rates vanish in bfloat16 weights."""
+
+
+class DataSection(Section):
+    """[data]: tasks to learn from, and tasks kept apart to be judged by."""
+
+    tasks: Path
+    """JSONL file, one task a line."""
+    held_out: Path | None = None
+    """JSONL file of tasks that are only ever evaluated on."""
+    held_out_split: str = "test"
+    """Tasks of `tasks` with this `split` are held out as well."""
+
+
+class SamplingSection(Section):
+    """[sampling]: how rollouts are drawn. There is no top_p: see `trainer.samplers`."""
+
+    prompts_per_step: Positive = 16
+    """Tasks a step."""
+    group_size: Annotated[int, Field(ge=2)] = 16
+    """Completions of each task; they are one another's baseline."""
+    temperature: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
+    """Softmax temperature. Log-probabilities are taken at this temperature everywhere."""
+    max_new_tokens: Positive = 256
+    """Longest completion, in tokens; one that gets there finishes with `length`."""
+    max_prompt_tokens: Positive = 1024
+    """Longest prompt, in tokens; a longer one is an error naming the task."""
+    rows_at_once: Positive = 512
+    """Completions decoded together: bounds the memory of the key-value cache."""
+
+
+class GradingSection(Section):
+    """[grading]: the reward service."""
+
+    url: str = "http://127.0.0.1:8080"
+    """Base URL of the service; `--spawn-server` overrides it."""
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds to wait for one answer."""
+    items_per_request: Annotated[int, Field(ge=1, le=1024)] = 256
+    """Completions in one request, at most."""
+    fault_budget: Share = 0.05
+    """Share of a step's rollouts that may come back unscored before the run stops."""
+    server_config: Path | None = None
+    """Configuration file handed to a server that `--spawn-server` starts."""
+
+
+class OptimSection(Section):
+    """[optim]: AdamW and how the gradient is gathered."""
+
+    lr: Annotated[float, Field(gt=0)] = 1e-6
+    """Peak learning rate."""
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Decay of the first moment, per optimiser step."""
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Decay of the second moment, per optimiser step."""
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    """Added to the root of the second moment."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled weight decay, per optimiser step and unit of learning rate."""
+    warmup_steps: NonNegative = 0
+    """Training steps over which the learning rate rises linearly from 0."""
+    decay_until_step: NonNegative = 0
+    """Training step at which a linear decay after the warm-up reaches `final_lr_share`; 0 for no decay."""
+    final_lr_share: Share = 0.1
+    """What the decay leaves of `lr`."""
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    """The gradient is scaled down to this 2-norm."""
+    micro_batch: Positive = 64
+    """Rows in one forward and backward pass: a matter of memory and speed, never of the gradient."""
+
+
+class EvalSection(Section):
+    """[eval]: how the held-out tasks are judged."""
+
+    every_steps: NonNegative = 0
+    """Training steps between evaluations inside a run, one before the first step included; 0 for none."""
+    limit: NonNegative = 0
+    """Held-out tasks to use, from the first on; 0 for all."""
+    samples: Positive = 1
+    """Completions of each task."""
+    temperature: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    """0 takes the likeliest token each time; greedy decoding allows one sample a task."""
+    pass_reward: float = 1.0
+    """A completion passes with at least this reward, unless `pass_component` is given."""
+    pass_component: str | None = None
+    """Name of the rewarder whose full score is a pass, whatever the rest of the rubric pays."""
+
+    @model_validator(mode="after")
+    def _greedy_samples_are_equal(self) -> "EvalSection":
+        if self.temperature == 0 and self.samples > 1:
+            raise ValueError("several greedy samples would be one sample: give a temperature, or samples = 1")
+        return self
+
+
+class CheckpointSection(Section):
+    """[checkpoint]: when to save."""
+
+    every_steps: Positive = 50
+    """Training steps between checkpoints; the last step is always saved."""
+    keep: Positive = 2
+    """Checkpoints left in the run directory."""
+
+
+class TrainConfig(Section):
+    """Everything `trainer run`, `plan` and `eval` need to know."""
+
+    run: RunSection
+    model: ModelSection
+    data: DataSection
+    algorithm: AlgorithmSection
+    sampling: SamplingSection = SamplingSection()
+    grading: GradingSection = GradingSection()
+    optim: OptimSection = OptimSection()
+    eval: EvalSection = EvalSection()
+    checkpoint: CheckpointSection = CheckpointSection()
+
+
+class SftDataSection(Section):
+    """[data] of `trainer sft`."""
+
+    conversations: Path
+    """JSONL file; each line has `messages`, of which the assistant's are learnt."""
+
+
+class SftSection(Section):
+    """[sft]: supervised fine-tuning on the assistant's tokens."""
+
+    out: Path
+    """Directory the finished model is written to."""
+    seed: int = 0
+    """Decides the order of the conversations."""
+    steps: Positive
+    """Optimiser steps."""
+    threads: NonNegative = 0
+    """CPU threads for tensor arithmetic; 0 leaves it to torch. One is quickest for models under a million weights."""
+    batch: Positive = 32
+    """Conversations an optimiser step; the loss is the mean over all their learnt tokens."""
+    max_tokens: Positive = 2048
+    """Longest conversation, in tokens; a longer one is an error naming its line."""
+
+
+class SftConfig(Section):
+    """Everything `trainer sft` needs to know."""
+
+    sft: SftSection
+    model: ModelSection
+    data: SftDataSection
+    optim: OptimSection = OptimSection(lr=1e-5)

@@ -1,0 +1,95 @@
+"""Rollouts to graded rollouts, through the reward service. What could not be scored has no number."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+from env_server.client import RewardClient
+from env_server.schemas import Item, Run, ScoredItem, Status
+from rewarders.digests import digest
+from rewarders.errors import FaultBudgetExceeded, InvalidTask
+from trainer.rollouts import Rollout
+
+
+class Grader(Protocol):
+    """Grades rollouts, one answer a rollout and in their order."""
+
+    def grade(self, rollouts: Sequence[Rollout], run: Run) -> list[ScoredItem]:
+        """Grade the rollouts of one step of a run. Raises InvalidTask for a task the service cannot grade."""
+        ...
+
+
+class ServiceGrader:
+    """Grades through a running reward service.
+
+    The idempotency key of a request is a digest of what it asks, so a run that was killed and resumed gets
+    the answers that were recorded for it the first time, and leaves no second record.
+    """
+
+    def __init__(self, client: RewardClient, *, items_per_request: int) -> None:
+        self._client = client
+        self._items_per_request = items_per_request
+
+    def grade(self, rollouts: Sequence[Rollout], run: Run) -> list[ScoredItem]:
+        """Grade in chunks of at most `items_per_request`.
+
+        Raises:
+            InvalidTask: the service says that an item is wrong; the message names its task.
+            ServiceUnreachable, RequestRefused: see `RewardClient.score`.
+        """
+        graded: list[ScoredItem] = []
+        for start in range(0, len(rollouts), self._items_per_request):
+            items = [_item(rollout, run) for rollout in rollouts[start : start + self._items_per_request]]
+            key = digest({"run": run.model_dump(), "items": [item.model_dump(mode="json") for item in items]})
+            graded += self._client.score(items, run=run, idempotency_key=key).items
+        _refuse_invalid(rollouts, graded)
+        return graded
+
+
+def _item(rollout: Rollout, run: Run) -> Item:
+    group = f"{run.step}/{rollout.group}"
+    return Item(task=rollout.task, completion=rollout.completion, group=group, sample=rollout.index)
+
+
+def _refuse_invalid(rollouts: Sequence[Rollout], graded: Sequence[ScoredItem]) -> None:
+    for rollout, item in zip(rollouts, graded, strict=True):
+        if item.status is Status.INVALID:
+            detail = item.problem.detail if item.problem else "no reason given"
+            raise InvalidTask(
+                f"the service cannot grade task {rollout.task.id}: {detail}", hint="correct the task, or drop it"
+            )
+
+
+def check_fault_budget(graded: Sequence[ScoredItem], budget: float, step: int) -> None:
+    """Stop rather than train on the survivors of an outage.
+
+    Raises:
+        FaultBudgetExceeded: more than the share `budget` is unscored; the message counts the faults by kind.
+    """
+    faults = [item.fault for item in graded if item.reward is None]
+    if len(faults) <= budget * len(graded):
+        return
+    kinds = Counter(fault.kind if fault else "unknown" for fault in faults)
+    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    example = next((fault.message for fault in faults if fault), "")
+    raise FaultBudgetExceeded(
+        f"step {step}: {len(faults)} of {len(graded)} rollouts are unscored ({counted}); "
+        f"grading.fault_budget = {budget:g}",
+        hint=f"repair the service, then run again from the last checkpoint; one fault says: {example[:200]}",
+    )
+
+
+def component_means(graded: Sequence[ScoredItem]) -> dict[str, float]:
+    """Mean score of each component over the rollouts where it has a verdict, in the order of the rubric.
+
+    A rewarder that stands in a rubric twice is told apart by its place: `maths.equal`, `maths.equal#2`.
+    """
+    scores: dict[str, list[float]] = {}
+    for item in graded:
+        seen: Counter[str] = Counter()
+        for part in item.components:
+            seen[part.rewarder] += 1
+            name = part.rewarder if seen[part.rewarder] == 1 else f"{part.rewarder}#{seen[part.rewarder]}"
+            if part.verdict is not None:
+                scores.setdefault(name, []).append(part.verdict.score)
+    return {name: sum(values) / len(values) for name, values in scores.items()}

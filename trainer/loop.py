@@ -1,0 +1,237 @@
+"""The whole run: prompts -> sampler -> groups -> grader -> step -> weights."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from env_server.schemas import Run, ScoredItem
+from rewarders.digests import digest
+from trainer import checkpoint as checkpoints
+from trainer.config import TrainConfig
+from trainer.data import TaskSet, indices_for_step, load_task_set
+from trainer.drawing import draw
+from trainer.evaluate import evaluate
+from trainer.grading import Grader, check_fault_budget, component_means
+from trainer.interruption import Interruption
+from trainer.models import Policy, load_policy, load_reference, use_threads
+from trainer.narration import held_out_line, step_line
+from trainer.optim import build_optimizer, set_learning_rate
+from trainer.record import RunRecord, locked
+from trainer.rollouts import Rollout, pack
+from trainer.samplers import Sampler, SampleRequest
+from trainer.samplers.hf import HfSampler
+from trainer.step import StepSettings, batch_advantages, train_step
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a run ended."""
+
+    step: int
+    """Training steps done."""
+    complete: bool
+    """False if a signal ended the run early."""
+    checkpoint: Path
+    metrics: dict[str, float]
+    """Of the last step."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """What a run is built of."""
+
+    config: TrainConfig
+    tasks: TaskSet
+    policy: Policy
+    reference: nn.Module | None
+    optimizer: torch.optim.Optimizer
+    sampler: Sampler
+    grader: Grader
+    record: RunRecord
+    identity: dict[str, Any]
+    done: int
+
+
+def train(config: TrainConfig, grader: Grader, console: Console) -> Finished:
+    """Train from the run directory's newest checkpoint, or from the model, up to `run.steps`.
+
+    Raises:
+        ConfigError, TrainingError: see the modules this one calls; the last checkpoint stays good.
+    """
+    with locked(config.run.dir), Interruption() as interruption, _built(config, grader) as training:
+        metrics: dict[str, float] = {}
+        path = config.run.dir / "checkpoints" / f"step-{training.done:06d}"
+        step = training.done
+        if step:
+            console.print(f"going on from {path}", highlight=False, soft_wrap=True)
+        elif config.eval.every_steps:
+            metrics = _evaluate(training, 0)
+            training.record.metrics(0, metrics)
+            console.print(f"step 0/{config.run.steps}  {held_out_line(metrics)}", highlight=False)
+        with _progress(console, config.run.steps, step) as progress:
+            while step < config.run.steps and not interruption.asked:
+                step += 1
+                metrics = _step(training, step)
+                console.print(step_line(step, config.run.steps, metrics), highlight=False, soft_wrap=True)
+                if step % config.checkpoint.every_steps == 0 or step == config.run.steps or interruption.asked:
+                    path = _save(training, step)
+                progress.advance(progress.task_ids[0])
+        return Finished(step, step >= config.run.steps, path, metrics)
+
+
+@contextmanager
+def _built(config: TrainConfig, grader: Grader) -> Iterator[_Training]:
+    """Everything is made here and nowhere else."""
+    use_threads(config.run.threads)
+    tasks = load_task_set(config.data)
+    identity = checkpoints.identity_of(config, tasks.digests["train"])
+    found = checkpoints.latest(config.run.dir / "checkpoints")
+    if found:
+        checkpoints.check_identity(found, identity)
+    policy = load_policy(config.model, found.path if found else None)
+    optimizer = build_optimizer(policy.model, config.optim)
+    if found:
+        checkpoints.restore_optimizer(found, optimizer)
+    done = found.step if found else 0
+    record = RunRecord(config.run.dir, found.offsets if found else {}, next_step=done + 1 if done else 0)
+    try:
+        model_config = digest(policy.model.config.to_diff_dict())
+        record.manifest(config, {"tasks": tasks.digests, "model_config": model_config})
+        yield _Training(
+            config=config,
+            tasks=tasks,
+            policy=policy,
+            reference=load_reference(config.model) if config.algorithm.beta > 0 else None,
+            optimizer=optimizer,
+            sampler=HfSampler(policy.model, stop_ids=policy.stop_ids, rows_at_once=config.sampling.rows_at_once),
+            grader=grader,
+            record=record,
+            identity=identity,
+            done=done,
+        )
+    finally:
+        record.close()
+
+
+def _step(training: _Training, step: int) -> dict[str, float]:
+    """One step of training, and what it logs."""
+    config, started = training.config, time.perf_counter()
+    rollouts = _draw(training, step)
+    sampled = time.perf_counter()
+    graded = training.grader.grade(rollouts, Run(id=config.run.id, step=step))
+    check_fault_budget(graded, config.grading.fault_budget, step)
+    training.record.see_rubrics(graded)
+    grading_ended = time.perf_counter()
+    batch = pack(rollouts, [item.reward for item in graded], training.policy.device)
+    advantage = batch_advantages(config.algorithm, batch)
+    rate = set_learning_rate(training.optimizer, config.optim, step)
+    changed = train_step(training.policy.model, training.optimizer, batch, _settings(config), training.reference)
+    ended = time.perf_counter()
+    metrics = {**_describe(rollouts, graded, batch.group, advantage), **changed, "lr": rate}
+    if config.eval.every_steps and step % config.eval.every_steps == 0:
+        metrics |= _evaluate(training, step)
+    _log(training, step, metrics, rollouts, graded, advantage)
+    spent = {
+        "sample_s": sampled - started,
+        "grade_s": grading_ended - sampled,
+        "train_s": ended - grading_ended,
+    }
+    training.record.timings(step, {**spent, "step_s": ended - started, "whole_s": time.perf_counter() - started})
+    return metrics
+
+
+def _draw(training: _Training, step: int) -> list[Rollout]:
+    config, sampling = training.config, training.config.sampling
+    chosen = indices_for_step(
+        len(training.tasks.train), seed=config.run.seed, step=step - 1, count=sampling.prompts_per_step
+    )
+    request = SampleRequest(
+        group_size=sampling.group_size,
+        max_new_tokens=sampling.max_new_tokens,
+        temperature=sampling.temperature,
+        seed=f"{config.run.seed}/{step}",
+        weight_version=f"step-{step - 1}",
+    )
+    tasks = [training.tasks.train[index] for index in chosen]
+    return draw(training.policy, training.sampler, tasks, request, max_prompt_tokens=sampling.max_prompt_tokens)
+
+
+def _settings(config: TrainConfig) -> StepSettings:
+    return StepSettings(
+        algorithm=config.algorithm,
+        temperature=config.sampling.temperature,
+        max_new_tokens=config.sampling.max_new_tokens,
+        micro_batch=config.optim.micro_batch,
+        max_grad_norm=config.optim.max_grad_norm,
+    )
+
+
+def _describe(rollouts: list[Rollout], graded: list[ScoredItem], group: Tensor, advantage: Tensor) -> dict[str, float]:
+    """What the rollouts were like, before they taught anything."""
+    rewards = torch.tensor([item.reward for item in graded if item.reward is not None], dtype=torch.float64)
+    lengths = [len(rollout.sample.tokens) for rollout in rollouts]
+    groups = len(group.unique())
+    moved = {"reward_mean": rewards.mean().item()} if len(rewards) else {}
+    return {
+        **moved,
+        **{f"component/{name}": mean for name, mean in component_means(graded).items()},
+        "signal_share": len(group[advantage.nan_to_num() != 0].unique()) / groups,
+        "unscored_share": 1 - len(rewards) / len(graded),
+        "length_mean": sum(lengths) / len(lengths),
+        "truncated_share": sum(r.sample.finish_reason == "length" for r in rollouts) / len(rollouts),
+        "tokens": float(sum(lengths)),
+    }
+
+
+def _evaluate(training: _Training, step: int) -> dict[str, float]:
+    found = evaluate(
+        training.policy,
+        training.sampler,
+        training.grader,
+        training.tasks.held_out,
+        training.config,
+        step=step,
+    )
+    return found.metrics()
+
+
+def _log(
+    training: _Training,
+    step: int,
+    metrics: dict[str, float],
+    rollouts: list[Rollout],
+    graded: list[ScoredItem],
+    advantage: Tensor,
+) -> None:
+    training.record.metrics(step, metrics)
+    if step % training.config.run.rollouts_every_steps == 0:
+        known = [None if value != value else value for value in advantage.tolist()]
+        training.record.rollouts(step, rollouts, graded, known, training.config.run.rollouts_kept)
+
+
+def _save(training: _Training, step: int) -> Path:
+    config = training.config
+    return checkpoints.save(
+        config.run.dir / "checkpoints",
+        training.policy,
+        training.optimizer,
+        step=step,
+        identity=training.identity,
+        offsets=training.record.offsets(),
+        keep=config.checkpoint.keep,
+    )
+
+
+def _progress(console: Console, steps: int, done: int) -> Progress:
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    progress.add_task("training", total=steps, completed=done)
+    return progress

@@ -1,0 +1,115 @@
+"""Load policies and tokenizers, and refuse what the trainer would get wrong."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
+
+from rewarders.errors import ConfigError
+from trainer.config import ModelSection
+
+disable_progress_bar()  # loading takes a moment, and the bar breaks the lines a run prints
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A model, its tokenizer and the tokens that end a completion."""
+
+    model: Any
+    tokenizer: Any
+    stop_ids: tuple[int, ...]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+
+def load_policy(config: ModelSection, path: Path | None = None) -> Policy:
+    """Load the policy of the configuration, or the checkpoint at `path` in its place.
+
+    Raises:
+        ConfigError: there is no such model, or it needs something the trainer does not do.
+    """
+    source = str(path or config.path)
+    device = resolve_device(config.device)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, config.dtype))
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model.path = {source}: {_first_line(error)}") from error
+    model.to(device).eval()  # no dropout: the sampler and the step must see one policy
+    _own_memory(model)
+    refuse_unsupported(model, source)
+    return Policy(model, tokenizer, _stop_ids(model, tokenizer))
+
+
+def load_reference(config: ModelSection) -> nn.Module:
+    """The model the run started from, frozen. Raises as `load_policy` does."""
+    reference: nn.Module = load_policy(config).model
+    return reference.requires_grad_(False)
+
+
+def use_threads(count: int) -> None:
+    """Give tensor arithmetic this many CPU threads; 0 leaves the choice to torch.
+
+    Threads spin while they wait for one another: with other busy programs beside it, a small model is many times
+    slower on two threads than on one.
+    """
+    if count:
+        torch.set_num_threads(count)
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one. Raises ConfigError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"model.device = {name}: {_first_line(error)}") from error
+
+
+def refuse_unsupported(model: Any, source: str) -> None:
+    """Check that the output embedding of the hidden states is the logits, and that attention forgets nothing.
+
+    The step computes logits of completion tokens only, and the sampler keeps its own key-value cache; a
+    model that rescales its logits afterwards or forgets early tokens would be trained on other numbers than
+    it is sampled with.
+
+    Raises:
+        ConfigError: naming what the model does.
+    """
+    window = getattr(model.config, "layer_types", None) or []
+    if any(kind != "full_attention" for kind in window):
+        raise ConfigError(f"{source} has layers without full attention: {', '.join(sorted(set(window)))}")
+    probe = torch.arange(4, device=model.device)[None] % model.config.vocab_size
+    with torch.inference_mode():
+        whole = model(input_ids=probe).logits
+        split = model.get_output_embeddings()(model.get_decoder()(input_ids=probe).last_hidden_state)
+    if not torch.allclose(whole, split, rtol=1e-3, atol=1e-3):
+        raise ConfigError(f"{source} changes its logits after the output embedding, which is not supported")
+
+
+def _own_memory(model: nn.Module) -> None:
+    """Move weights from the mapped file to aligned memory: kernels may round otherwise elsewhere."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+
+
+def _stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The model's own list, where it has one, and the tokenizer's end of sequence."""
+    listed = model.generation_config.eos_token_id if model.generation_config is not None else None
+    ids = listed if isinstance(listed, list) else [listed]
+    stops = {int(token) for token in (*ids, tokenizer.eos_token_id) if token is not None}
+    if not stops:
+        raise ConfigError("the tokenizer names no end-of-sequence token, so no completion could ever stop")
+    return tuple(sorted(stops))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0][:300]

@@ -1,0 +1,92 @@
+"""Rollouts, and the batch of tensors a step is computed on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rewarders.types import Completion, Task
+from trainer.samplers import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One completion of one task, before it is graded."""
+
+    task: Task
+    prompt: tuple[int, ...]
+    """Token ids the completion continues."""
+    group: int
+    """Index of the prompt within the step; completions of one prompt are compared with one another."""
+    index: int
+    """Index within the group."""
+    sample: Sample
+    text: str
+
+    @property
+    def completion(self) -> Completion:
+        """The completion as the reward service takes it."""
+        return Completion(
+            text=self.text, finish_reason=self.sample.finish_reason, policy_version=self.sample.weight_version
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """N rollouts of G prompts as tensors; P and T are the longest prompt and the longest completion."""
+
+    prompts: Tensor
+    """`[G, P]` token ids, padded on the left."""
+    prompt_length: Tensor
+    """`[G]`"""
+    tokens: Tensor
+    """`[N, T]` token ids, padded on the right."""
+    length: Tensor
+    """`[N]`"""
+    sampler_logp: Tensor
+    """`[N, T]` what the sampler reported."""
+    reward: Tensor
+    """`[N]` float64; NaN where unscored."""
+    group: Tensor
+    """`[N]` row of `prompts`."""
+
+    @property
+    def mask(self) -> Tensor:
+        """`[N, T]`, true where there is a token."""
+        places = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        return places < self.length[:, None]
+
+    def rows(self, index: Tensor) -> "Batch":
+        """The rollouts at `index`, a mask or row numbers; prompts stay as they are."""
+        return replace(
+            self,
+            tokens=self.tokens[index],
+            length=self.length[index],
+            sampler_logp=self.sampler_logp[index],
+            reward=self.reward[index],
+            group=self.group[index],
+        )
+
+
+def pack(rollouts: Sequence[Rollout], rewards: Sequence[float | None], device: torch.device) -> Batch:
+    """Tensors of graded rollouts; a reward of None becomes NaN, which the step leaves out."""
+    prompts = {rollout.group: rollout.prompt for rollout in rollouts}
+    row = {group: index for index, group in enumerate(prompts)}
+    scored = [float("nan") if reward is None else reward for reward in rewards]
+    return Batch(
+        prompts=_padded(list(prompts.values()), torch.long, device, left=True),
+        prompt_length=torch.tensor([len(prompt) for prompt in prompts.values()], device=device),
+        tokens=_padded([rollout.sample.tokens for rollout in rollouts], torch.long, device),
+        length=torch.tensor([len(rollout.sample.tokens) for rollout in rollouts], device=device),
+        sampler_logp=_padded([rollout.sample.logprobs for rollout in rollouts], torch.float32, device),
+        reward=torch.tensor(scored, dtype=torch.float64, device=device),
+        group=torch.tensor([row[rollout.group] for rollout in rollouts], device=device),
+    )
+
+
+def _padded(rows: Sequence[Sequence[float]], dtype: torch.dtype, device: torch.device, *, left: bool = False) -> Tensor:
+    width = max(len(row) for row in rows)
+    blank = [[0] * (width - len(row)) for row in rows]
+    filled = [[*pad, *row] if left else [*row, *pad] for pad, row in zip(blank, rows, strict=True)]
+    return torch.tensor(filled, dtype=dtype, device=device)

@@ -1,0 +1,97 @@
+"""Supervised fine-tuning on what the assistant says: the mean over all learnt tokens of a step."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from rewarders.errors import ConfigError, NonFiniteLoss
+from trainer.chat import learnt_spans
+from trainer.config import SftConfig
+from trainer.data import Conversation, indices_for_step, read_rows
+from trainer.export import model_directory
+from trainer.logprobs import token_logprobs
+from trainer.models import Policy, load_policy, use_threads
+from trainer.optim import build_optimizer, set_learning_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Token ids of one conversation, and which of them are learnt."""
+
+    ids: list[int]
+    learnt: list[bool]
+
+
+def fine_tune(config: SftConfig, console: Console) -> dict[str, float]:
+    """Fine-tune the model and write it to `sft.out`; returns the first and the last loss in nats per token.
+
+    Raises:
+        ConfigError: a conversation cannot be used; the message names its line.
+        NonFiniteLoss: before the optimiser has moved on it.
+    """
+    use_threads(config.sft.threads)
+    with model_directory(config.sft.out) as out:
+        policy = load_policy(config.model)
+        examples = load_examples(config, policy)
+        optimizer = build_optimizer(policy.model, config.optim)
+        losses: list[float] = []
+        for step in range(1, config.sft.steps + 1):
+            rows = indices_for_step(len(examples), seed=config.sft.seed, step=step - 1, count=config.sft.batch)
+            set_learning_rate(optimizer, config.optim, step)
+            losses.append(sft_step(policy.model, optimizer, [examples[row] for row in rows], config))
+            if step % max(1, config.sft.steps // 20) == 0:
+                console.print(f"sft {step}/{config.sft.steps}  loss {losses[-1]:.4f}", highlight=False)
+        policy.model.save_pretrained(out)
+        policy.tokenizer.save_pretrained(out)
+    return {"steps": float(len(losses)), "first_loss": losses[0], "last_loss": losses[-1]}
+
+
+def load_examples(config: SftConfig, policy: Policy) -> list[Example]:
+    """Tokenise the conversations. Raises ConfigError, as `fine_tune`."""
+    path = config.data.conversations
+    examples = []
+    for number, row in enumerate(read_rows(path, Conversation), 1):
+        ids, learnt = learnt_spans(policy.tokenizer, row.messages, policy.stop_ids)
+        if len(ids) > config.sft.max_tokens:
+            raise ConfigError(f"{path}, row {number}: {len(ids)} tokens, over sft.max_tokens = {config.sft.max_tokens}")
+        if not any(learnt[1:]):
+            raise ConfigError(f"{path}, row {number}: the assistant says nothing in it")
+        examples.append(Example(ids, learnt))
+    if not examples:
+        raise ConfigError(f"data.conversations = {path} is empty")
+    return examples
+
+
+def sft_step(model: Any, optimizer: torch.optim.Optimizer, examples: Sequence[Example], config: SftConfig) -> float:
+    """One optimiser step; returns its loss. Micro-batches share one denominator, whatever their size."""
+    learnt = sum(sum(example.learnt[1:]) for example in examples)
+    ordered = sorted(examples, key=lambda example: len(example.ids))
+    loss = 0.0
+    for start in range(0, len(ordered), config.optim.micro_batch):
+        part = _negative_logp(model, ordered[start : start + config.optim.micro_batch]) / learnt
+        part.backward()
+        loss += part.item()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), config.optim.max_grad_norm)
+    if not (math.isfinite(loss) and math.isfinite(norm.item())):
+        raise NonFiniteLoss(f"the loss is {loss} and the gradient norm {norm.item()}", hint="lower optim.lr")
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss
+
+
+def _negative_logp(model: Any, examples: Sequence[Example]) -> Tensor:
+    """Sum over the learnt tokens; padding stands on the right, where causal attention never looks."""
+    ids = _right_padded([example.ids for example in examples], model.device)
+    learnt = _right_padded([example.learnt for example in examples], model.device).bool()[:, 1:]
+    hidden = model.get_decoder()(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+    return -token_logprobs(model.get_output_embeddings()(hidden[learnt]), ids[:, 1:][learnt], 1.0).sum()
+
+
+def _right_padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    width = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], device=device)
