@@ -1,4 +1,4 @@
-"""Three-digit addition, written out column by column: tasks to learn from, tasks held out, and worked examples.
+"""Two-digit addition, written out column by column: tasks to learn from, tasks held out, and worked examples.
 
 python examples/arithmetic/tasks.py --out DIR [--seed 0]
 """
@@ -13,7 +13,7 @@ CHARSET = "0123456789+=,?<>/abcdefghijklmnopqrstuvwxyz "
 DIGITS = 2
 HELD_OUT = 400
 TRAIN = 7_000
-WORKED = 4_000
+WORKED = 300
 
 
 def worked(a: int, b: int) -> str:

@@ -12,6 +12,8 @@ import pytest
 from env_server.config import load_config
 from rewarders.registry import Registry
 from rewarders.rubric import load_rubric
+from trainer.config import SftConfig, TrainConfig
+from trainer.config_file import load_config as load_trainer_config
 
 ROOT = Path(__file__).parents[2]
 TOML = sorted(
@@ -34,11 +36,8 @@ def test_every_shipped_toml_file_loads(path: Path):
         assert all(registry.get(part.rewarder) for part in rubric.parts)
     elif "server" in data or "rubrics" in data:
         load_config(path, {})
-    elif kind in ("examples", "trainer"):
-        from trainer.config import RunConfig, SftConfig
-        from trainer.config_file import load
-
-        load(SftConfig if "sft" in path.stem else RunConfig, path, {})
+    elif kind == "examples":
+        load_trainer_config(SftConfig if "sft" in data else TrainConfig, path)
 
 
 def blocks(language: str) -> list[str]:

@@ -1,0 +1,43 @@
+# Two commands matter: `make demo` runs the main job, `make test` the tests. Each sets up all it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint format bench clean
+
+demo: $(VENV)/.server-and-trainer
+	$(BIN)/python examples/arithmetic/demo.py --out demo-out
+
+test: $(VENV)/.everything lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.everything
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.everything
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.server-and-trainer
+	$(BIN)/python benchmarks/service_throughput.py
+
+clean:
+	rm -rf $(VENV) demo-out runs assay-data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.server-and-trainer: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing the server and the trainer into $(VENV) (torch is large: this takes a while, once)"
+	$(PIP) --editable ".[server,trainer]"
+	touch $@
+
+$(VENV)/.everything: $(VENV)/.server-and-trainer
+	@echo "installing what the tests need into $(VENV)"
+	$(PIP) --editable ".[server,trainer,dev]"
+	touch $@
