@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Self
 
 from pydantic import ValidationError
@@ -59,13 +59,12 @@ class Nursery:
     async def fork(self) -> "Worker":
         """A fresh worker. Raises RewarderFault when the nursery is gone."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            try:
+        with ExitStack() as unless_handed_over:
+            unless_handed_over.enter_context(ours)
+            with theirs:
                 pid = await self._ask(b"fork", [theirs.fileno()])
-            except RewarderFault:
-                ours.close()
-                raise
-        reader, writer = await asyncio.open_connection(sock=ours)
+            reader, writer = await asyncio.open_connection(sock=ours)
+            unless_handed_over.pop_all()
         return Worker(self, pid, reader, writer)
 
     async def reap(self, pid: int) -> int:

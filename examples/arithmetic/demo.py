@@ -50,7 +50,7 @@ def main() -> None:
         trainer(
             out, "report", "--run", "run", "--out", "report.html", "--before", "before.json", "--after", "after.json"
         )
-    print(table(before, after))
+    print(f"\n{table(before, after)}")
     print(f"\n{time.monotonic() - start:.0f} s in all. Curves and rollouts: {out / 'report.html'}")
     print(f"Every reward is on record: env-server audit verify --data-dir {out / 'run' / 'server'}")
 
@@ -71,12 +71,11 @@ def judge(out: Path, name: str, *arguments: object) -> dict[str, Any]:
 
 def table(before: dict[str, Any], after: dict[str, Any]) -> str:
     """Before and after, side by side."""
-    lines = [f"\n{'held-out sums':<22}{'before':>24}{'after':>24}"]
-    lines.append(f"{'accuracy':<22}{accuracy(before):>24}{accuracy(after):>24}")
-    lines.append(f"{'reward':<22}{before['reward']:>24.3f}{after['reward']:>24.3f}")
-    for name in before["components"]:
-        lines.append(f"{'  ' + name:<22}{before['components'][name]:>24.3f}{after['components'][name]:>24.3f}")
-    return "\n".join(lines)
+    rows = [("held-out sums", "before", "after"), ("accuracy", accuracy(before), accuracy(after))]
+    rows.append(("reward", f"{before['reward']:.3f}", f"{after['reward']:.3f}"))
+    for name, mean in before["components"].items():
+        rows.append((f"  {name}", f"{mean:.3f}", f"{after['components'][name]:.3f}"))
+    return "\n".join(f"{name:<22}{left:>24}{right:>24}" for name, left, right in rows)
 
 
 def accuracy(judged: dict[str, Any]) -> str:

@@ -45,12 +45,20 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[list[str]]:
-    lines = [line.strip() for block in blocks("(?:sh|console)") for line in block.replace("\\\n", " ").splitlines()]
-    words = [shlex.split(line, comments=True) for line in lines if line and not line.startswith(("#", "{", "}", "-"))]
-    return [command for command in words if command]
+    found, pending = [], ""
+    for line in "".join(blocks("sh")).splitlines():
+        pending += line + "\n"
+        try:
+            words = shlex.split(pending, comments=True)
+        except ValueError:  # a quoted argument goes on in the next line
+            continue
+        found += [words] if words else []
+        pending = ""
+    assert not pending, "the README holds a command that does not end"
+    return found
 
 
-@pytest.mark.parametrize("command", commands(), ids=" ".join)
+@pytest.mark.parametrize("command", commands(), ids=lambda words: " ".join(words[:3]))
 def test_every_command_of_the_readme_exists(command: list[str]):
     program, *arguments = command
     if program == "make":
@@ -59,19 +67,20 @@ def test_every_command_of_the_readme_exists(command: list[str]):
     elif Path(program).name in ("env-server", "trainer"):
         verbs = [word for word in arguments[:2] if re.fullmatch(r"[a-z-]+", word) and not Path(word).suffix]
         known = verbs if verbs[:1] in (["plugins"], ["audit"]) else verbs[:1]
-        help_text = subprocess.run(
-            [str(Path(sys.executable).parent / Path(program).name), *known, "--help"],
-            capture_output=True, text=True, check=False, env={"COLUMNS": "200", "TERM": "dumb", "PATH": "/usr/bin:/bin"},
-        )  # fmt: skip
-        assert help_text.returncode == 0, help_text.stderr
-        missing = [
-            word for word in arguments if word.startswith("--") and word.partition("=")[0] not in help_text.stdout
-        ]
-        assert not missing
+        text = help_of(Path(program).name, *known)
+        assert [word for word in arguments if word.startswith("--") and word.partition("=")[0] not in text] == []
     elif Path(program).name == "python":
         assert (ROOT / arguments[0]).exists() or arguments[0] in ("-m", "-c")
     else:
         assert program in ("curl", "git", "cd", "pip", ".venv/bin/pip", "source", ".")
+
+
+def help_of(program: str, *verbs: str) -> str:
+    wide = {"COLUMNS": "200", "TERM": "dumb", "PATH": "/usr/bin:/bin"}
+    command = [str(Path(sys.executable).parent / program), *verbs, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=wide)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -1,7 +1,9 @@
 """The service over real HTTP: what it answers, and what it refuses without repeating it."""
 
 import json
+import re
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,6 +32,16 @@ def test_the_documented_request_gives_the_documented_answer(http):
     assert record["task"]["reference"] == {"answer": "4"}
     assert record["completion"]["text"].endswith("\\boxed{4}")
     assert record["instrument"][0]["code_digest"].startswith("sha256:")
+
+
+def test_the_request_shown_in_the_readme_gets_the_answer_shown_there(http):
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    body = re.search(r"-d '(\{.*?\})'\n", readme, re.DOTALL)
+    assert body is not None
+    (scored,) = http.post("/v1/score", content=body[1], headers=JSON).json()["items"]
+    verdict = scored["components"][0]["verdict"]
+    assert (scored["reward"], verdict["reason"]) == (1.0, "equal")
+    assert f'"evidence": {json.dumps(verdict["evidence"])}' in readme
 
 
 def test_the_reasoning_rubric_closes_its_gate_and_observes_length(http):
