@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -63,8 +64,9 @@ def run(
     with _exit_codes():
         resolved = load_config(TrainConfig, config, overrides or ())
         from trainer.loop import train
+        from trainer.record import nonce_of
 
-        with _grader(resolved, spawn_server) as grader:
+        with _grader(resolved, spawn_server, nonce_of(resolved.run.dir)) as grader:
             finished = train(resolved, grader, _progress_console())
     answer = {
         "step": finished.step,
@@ -107,7 +109,7 @@ def evaluate(
         resolved = load_config(TrainConfig, config, overrides or ())
         from trainer.evaluate import evaluate_model
 
-        with _grader(resolved, spawn_server) as grader:
+        with _grader(resolved, spawn_server, uuid.uuid4().hex) as grader:
             found = evaluate_model(resolved, grader, checkpoint)
     text = (
         f"accuracy {found['accuracy']:.1%} [{found['low']:.1%}, {found['high']:.1%}] "
@@ -150,7 +152,7 @@ def report(
 
 
 @contextmanager
-def _grader(config: TrainConfig, spawn_server: bool) -> Iterator[Any]:
+def _grader(config: TrainConfig, spawn_server: bool, nonce: str) -> Iterator[Any]:
     from env_server.client import RewardClient
     from trainer.grading import ServiceGrader
     from trainer.server import spawned_server
@@ -158,7 +160,7 @@ def _grader(config: TrainConfig, spawn_server: bool) -> Iterator[Any]:
     grading = config.grading
     server = spawned_server(config.run.dir / "server", grading.server_config) if spawn_server else None
     with server or nullcontext(grading.url) as url, RewardClient(url, timeout_s=grading.timeout_s) as client:
-        yield ServiceGrader(client, items_per_request=grading.items_per_request)
+        yield ServiceGrader(client, items_per_request=grading.items_per_request, nonce=nonce)
 
 
 @contextmanager

@@ -23,12 +23,14 @@ class ServiceGrader:
     """Grades through a running reward service.
 
     The idempotency key of a request is a digest of what it asks, so a run that was killed and resumed gets
-    the answers that were recorded for it the first time, and leaves no second record.
+    the answers that were recorded for it the first time, and leaves no second record. `nonce` tells one run from
+    another that asks the same, perhaps of a service that was mended in between.
     """
 
-    def __init__(self, client: RewardClient, *, items_per_request: int) -> None:
+    def __init__(self, client: RewardClient, *, items_per_request: int, nonce: str) -> None:
         self._client = client
         self._items_per_request = items_per_request
+        self._nonce = nonce
 
     def grade(self, rollouts: Sequence[Rollout], run: Run) -> list[ScoredItem]:
         """Grade in chunks of at most `items_per_request`.
@@ -40,7 +42,8 @@ class ServiceGrader:
         graded: list[ScoredItem] = []
         for start in range(0, len(rollouts), self._items_per_request):
             items = [_item(rollout, run) for rollout in rollouts[start : start + self._items_per_request]]
-            key = digest({"run": run.model_dump(), "items": [item.model_dump(mode="json") for item in items]})
+            asked = [item.model_dump(mode="json") for item in items]
+            key = digest({"nonce": self._nonce, "run": run.model_dump(), "items": asked})
             graded += self._client.score(items, run=run, idempotency_key=key).items
         _refuse_invalid(rollouts, graded)
         return graded

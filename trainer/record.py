@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,15 @@ def locked(directory: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise ConfigError(f"run.dir = {directory}: another trainer is at work there") from error
         yield
+
+
+def nonce_of(directory: Path) -> str:
+    """A random name for the run in this directory, the same each time it is resumed."""
+    path = directory / "nonce"
+    directory.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        write_atomically(path, uuid.uuid4().hex)
+    return path.read_text("utf-8")
 
 
 class RunRecord:

@@ -1,6 +1,7 @@
 """Start a reward service for one run, and see to it that it does not outlive the run."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -57,8 +58,6 @@ def spawned_server(data_dir: Path, config: Path | None = None) -> Iterator[str]:
 
 
 def _command(data_dir: Path, config: Path | None) -> list[str]:
-    import os
-
     serve = ["serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data_dir), "--json"]
     chosen = ["--config", str(config)] if config else []
     return [sys.executable, "-c", _DIE_WITH_PARENT, str(os.getpid()), *serve, *chosen]

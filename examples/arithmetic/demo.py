@@ -28,9 +28,11 @@ def main() -> None:
     """Run the demo from nothing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("demo-out"), help="folder of the demo; emptied first")
-    parser.add_argument("--steps", type=int, help="GRPO steps, instead of the configuration's")
+    parser.add_argument("--quick", action="store_true", help="two steps of each stage: does it work at all?")
     options = parser.parse_args()
     out: Path = options.out.resolve()
+    few = ["--set", "sft.steps=2"] if options.quick else []
+    short = ["--set", "run.steps=2", "--set", "eval.limit=20"] if options.quick else []
     _empty(out)
     start = time.monotonic()
 
@@ -38,14 +40,13 @@ def main() -> None:
         build_tiny_model(out / "model", CHARSET, hidden=128, layers=3, heads=4, max_positions=128)
         write(out / "data", seed=0)
     with stage("2/6  warm start: supervised fine-tuning on 300 worked sums"):
-        trainer(out, "sft", "--config", HERE / "sft.toml")
+        trainer(out, "sft", "--config", HERE / "sft.toml", *few)
     with stage("3/6  before: the warm start on 400 held-out sums"):
-        before = judge(out, "before.json")
+        before = judge(out, "before.json", *short)
     with stage("4/6  GRPO against the reward service"):
-        steps = ["--set", f"run.steps={options.steps}"] if options.steps else []
-        trainer(out, "run", "--config", HERE / "grpo.toml", "--spawn-server", *steps)
+        trainer(out, "run", "--config", HERE / "grpo.toml", "--spawn-server", *short)
     with stage("5/6  after: the trained model on the same 400 sums"):
-        after = judge(out, "after.json", "--checkpoint", "run")
+        after = judge(out, "after.json", "--checkpoint", "run", *short)
     with stage("6/6  report"):
         trainer(
             out, "report", "--run", "run", "--out", "report.html", "--before", "before.json", "--after", "after.json"

@@ -8,8 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
-from env_server.config import load_config
+from env_server.config import ServiceConfig, load_config
 from rewarders.registry import Registry
 from rewarders.rubric import load_rubric
 from trainer.config import SftConfig, TrainConfig
@@ -87,6 +88,21 @@ def help_of(program: str, *verbs: str) -> str:
 def test_links_between_documents_lead_somewhere(path: Path):
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"```toml\n(.*?)```", (ROOT / "docs/service.md").read_text("utf-8"), re.DOTALL)
+)
+def test_every_configuration_in_the_documents_is_one(block: str):
+    ServiceConfig.model_validate(tomllib.loads(block))
+
+
+def test_the_composition_gives_the_service_no_privileges_and_stays_on_this_host():
+    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"].values()
+    assert "privileged" not in service
+    assert service["cap_drop"] == ["ALL"]
+    assert service["read_only"] is True
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
 def test_the_project_says_its_licence_once_and_everywhere():

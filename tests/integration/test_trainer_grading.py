@@ -28,9 +28,9 @@ def rollouts(answers, rubric="math.v1"):
     return [Rollout(task, (1,), 0, index, sample, text) for index, text in enumerate(answers)]
 
 
-def grade(url, asked, step, chunk=256):
+def grade(url, asked, step, chunk=256, nonce="run"):
     with RewardClient(url, timeout_s=30) as client:
-        return ServiceGrader(client, items_per_request=chunk).grade(asked, Run(id="grading", step=step))
+        return ServiceGrader(client, items_per_request=chunk, nonce=nonce).grade(asked, Run(id="grading", step=step))
 
 
 def test_answers_come_back_in_order_across_requests(url):
@@ -44,6 +44,12 @@ def test_asking_again_gives_the_recorded_answers_and_another_step_gives_new_ones
     first, again, later = grade(url, asked, 2), grade(url, asked, 2), grade(url, asked, 3)
     assert first == again
     assert {item.record_id for item in first}.isdisjoint(item.record_id for item in later)
+
+
+def test_another_run_of_the_same_name_is_graded_afresh(url):
+    asked = rollouts(["\\boxed{2}"])
+    first, other = grade(url, asked, 5), grade(url, asked, 5, nonce="another run")
+    assert first[0].record_id != other[0].record_id
 
 
 def test_a_task_that_cannot_be_graded_is_named(url):
