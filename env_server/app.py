@@ -14,6 +14,7 @@ from env_server.routes import documents, reading, score
 from env_server.rubric_book import RubricBook
 from env_server.service import Service
 from env_server.workers import WorkerPool
+from rewarders.errors import ConfigError
 from rewarders.registry import Registry
 
 
@@ -36,9 +37,10 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
         LedgerError: the ledger cannot be opened.
     """
     registry = Registry.load(config.plugins.load, config.plugins.modules)
+    _check_budgets(registry, config)
     rubrics = RubricBook(config.rubrics.values(), registry)
     ledger, reader = _open_ledger(config)
-    pool = WorkerPool(config.workers, config.plugins)
+    pool = WorkerPool(config.workers, config.plugins, registry.fingerprint)
     try:
         await pool.start()
         yield Service(config, registry, Engine(rubrics, pool, ledger), Replays(ledger), reader)
@@ -47,6 +49,17 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
         if ledger and reader:
             ledger.close()
             reader.close()
+
+
+def _check_budgets(registry: Registry, config: ServiceConfig) -> None:
+    """The wall clock must not end a call before its CPU budget does: whoever spends it all would go unscored."""
+    for spec in registry:
+        if spec.cpu_budget_s >= config.workers.call_timeout_s:
+            raise ConfigError(
+                f"workers.call_timeout_s is {config.workers.call_timeout_s:g}, and {spec.name} may take "
+                f"{spec.cpu_budget_s:g} s of CPU time",
+                hint="give call_timeout_s several times the largest CPU budget",
+            )
 
 
 def _open_ledger(config: ServiceConfig) -> tuple[LedgerWriter | None, LedgerReader | None]:

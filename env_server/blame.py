@@ -1,7 +1,7 @@
 """Who is to blame when a worker process ends in the middle of a job. Pure.
 
 If the completion could have caused it, it is a verdict of 0: otherwise a policy could choose to be unscored. If it
-could not, it is a fault of ours. None means: nobody can say yet, run the job again in a fresh worker.
+could not, it is a fault of ours. None means: nobody can say yet, run the job again, alone and first in a fresh worker.
 
 Accepted collisions: an operator's `kill -SEGV`, twice on the same job, reads as a crash; the kernel's out-of-memory
 killer reads as a kill from outside, because worker memory is limited well before it wakes.
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from rewarders.types import Fault, Verdict
 
 MAX_ATTEMPTS = 3
+OUT_OF_MEMORY = 77
+"""Exit code of a worker that ran out of memory: what filled it may be left over from earlier jobs."""
 _CPU_SPENT = {signal.SIGPROF, signal.SIGXCPU, signal.SIGVTALRM}
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
 
@@ -36,6 +38,8 @@ def blame(ending: Ending, rewarder: str) -> Verdict | Fault | None:
         return Fault(kind="RewarderFault", message=message, retryable=True, attempt=ending.attempt)
     if ending.signal in _CPU_SPENT:
         return Verdict(score=0.0, reason="too_costly", evidence={"spent": "cpu"})
+    if ending.exit_code == OUT_OF_MEMORY and ending.attempt > 1:
+        return Verdict(score=0.0, reason="too_costly", evidence={"spent": "memory"})
     if ending.signal in _CRASHES and ending.attempt > 1:
         return Verdict(score=0.0, reason="crashed", evidence={"signal": signal.Signals(ending.signal).name})
     if ending.attempt < MAX_ATTEMPTS:

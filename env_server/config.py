@@ -3,15 +3,15 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rewarders.errors import ConfigError
 from rewarders.registry import first_problem
 from rewarders.rubric import Rubric
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -36,6 +36,8 @@ class ServerConfig(Section):
     """A body with more keys and values is refused with 413 before it is parsed."""
     max_completions_per_request: Count = 1024
     """A request with more items is refused with 413."""
+    max_connections: Count = 2048
+    """More clients at once are answered 503."""
     body_timeout_s: Positive = 30.0
     """A body that has not arrived by then is refused with 408."""
 
@@ -56,7 +58,7 @@ class WorkersConfig(Section):
     """One for each core by default."""
     call_timeout_s: Positive = 30.0
     """Wall-clock rescue for one call, from dispatch. Blame is assigned by the rewarder's own CPU budget."""
-    memory_bytes: Annotated[int, Field(ge=256 * 1024 * 1024)] = 2 * 1024**3
+    memory_bytes: Annotated[int, Field(ge=256 * 1024**2, le=1024**5)] = 2 * 1024**3
     """Address space of one process; a completion that needs more scores 0, `too_costly`."""
     max_waiting_jobs: Count = 65_536
     """A request that would make the queue longer is answered 503 with Retry-After."""
@@ -89,6 +91,13 @@ class ServiceConfig(Section):
     rubrics: dict[str, Rubric] = Field(default_factory=dict)
     """`[rubrics."name.v1"]`: rubrics beside the built-in ones, as in `rewarders/rubrics/*.toml`."""
 
+    @model_validator(mode="after")
+    def _one_request_fits_the_queues(self) -> Self:
+        smallest = min(self.workers.max_waiting_jobs, self.ledger.max_waiting_records)
+        if smallest < self.server.max_completions_per_request:
+            raise ValueError("a queue is shorter than server.max_completions_per_request: a full request never fits")
+        return self
+
     @field_validator("rubrics", mode="before")
     @classmethod
     def _name_them(cls, tables: Any) -> Any:
@@ -111,7 +120,9 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> ServiceConfig:
     for key, value in overrides.items():
         if value is not None:
             section, _, name = key.partition(".")
-            data[section] = {**data.get(section, {}), name: value}
+            table = data.setdefault(section, {})
+            if isinstance(table, dict):  # validation reports the rest
+                table[name] = value
     try:
         return ServiceConfig.model_validate(data)
     except ValidationError as error:

@@ -13,8 +13,9 @@ from typing import Self
 from pydantic import ValidationError
 
 from env_server.blame import Ending
+from env_server.config import PluginsConfig
 from env_server.worker_process import FRAME, MESSAGE_BYTES, Job, Reply, pack_jobs
-from rewarders.errors import PluginError, RewarderFault
+from rewarders.errors import AssayError, PluginError, RewarderFault
 
 _START_TIMEOUT_S = 60.0
 _ASK_TIMEOUT_S = 10.0
@@ -29,31 +30,32 @@ class Nursery:
         self._one_question = asyncio.Lock()
 
     @classmethod
-    async def start(cls, load: Sequence[str] | None, modules: Sequence[str], memory_bytes: int) -> Self:
+    async def start(cls, plugins: PluginsConfig, memory_bytes: int, fingerprint: str) -> Self:
         """Start the process and wait until its plug-ins are imported.
 
+        Args:
+            plugins: whose rewarders it loads.
+            memory_bytes: address space of each worker.
+            fingerprint: of the registry whose versions and digests go on record.
+
         Raises:
-            PluginError: a plug-in does not load there, or the process did not start.
+            PluginError: a plug-in does not load there, or its code is not the code that would go on record.
+            RewarderFault: the process ended before it said anything.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        plugins = ["*" if load is None else ",".join(load), ",".join(modules)]
-        command = [
-            sys.executable,
-            "-m",
-            "env_server.worker_process",
-            str(theirs.fileno()),
-            str(memory_bytes),
-            *plugins,
-        ]
-        # Started from the main thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
-        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-        theirs.close()
+        load = "*" if plugins.load is None else ",".join(plugins.load)
+        arguments = [str(theirs.fileno()), str(memory_bytes), load, ",".join(plugins.modules)]
+        command = [sys.executable, "-m", "env_server.worker_process", *arguments]
+        with theirs:
+            # Started from the main thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
+            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         ours.setblocking(False)
         nursery = cls(process, ours)
-        said = await nursery._answer(_START_TIMEOUT_S)
-        if said != b"ready":
+        try:
+            _check_ready((await nursery._answer(_START_TIMEOUT_S)).decode(), fingerprint)
+        except AssayError:
             nursery.close()
-            raise PluginError(said.decode().removeprefix("error ") or "the worker processes did not start")
+            raise
         return nursery
 
     async def fork(self) -> "Worker":
@@ -98,6 +100,17 @@ class Nursery:
         self._process.wait()
 
 
+def _check_ready(said: str, fingerprint: str) -> None:
+    kind, _, rest = said.partition(" ")
+    if kind == "error":
+        raise PluginError(rest)
+    if (kind, rest) != ("ready", fingerprint):
+        raise PluginError(
+            "the rewarders on disk are not the ones this service loaded when it started",
+            hint="start the service again, so that the versions it records are those that run",
+        )
+
+
 class Worker:
     """One forked process and the socket to it."""
 
@@ -121,13 +134,13 @@ class Worker:
         try:
             return Reply.model_validate_json(answer)
         except ValidationError:
-            os.kill(self.pid, signal.SIGKILL)
             raise ConnectionError("the worker does not speak the protocol any more") from None
 
     async def ending(self, attempt: int, *, overdue: bool) -> Ending:
         """How the worker ended, after making sure that it did."""
-        if overdue:
-            os.kill(self.pid, signal.SIGKILL)  # not reaped yet, so the pid is still its own
+        # Not reaped yet, so the pid is still its own; a process that has ended keeps the status it ended with.
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
         status = await self._nursery.reap(self.pid)
         if os.WIFSIGNALED(status):
             return Ending(attempt, signal=os.WTERMSIG(status), overdue=overdue)

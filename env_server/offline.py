@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from pydantic import ValidationError
+
 from env_server import strict_json
 from env_server.app import open_service
 from env_server.config import ServiceConfig
@@ -18,6 +20,7 @@ from env_server.progress import progress_bar
 from env_server.schemas import Run
 from env_server.service import Service
 from rewarders.errors import ConfigError, RequestError
+from rewarders.registry import first_problem
 
 _ITEMS_AT_ONCE = 256
 
@@ -62,13 +65,15 @@ def score_file(config: ServiceConfig, items: Path, output: Path | None, run: str
         ConfigError: a file cannot be opened.
         LedgerError: the rewards cannot be recorded.
     """
-    lines = _count_lines(items)
+    lines, record_run = _count_lines(items), _run(run)
+    if output and output.exists() and output.samefile(items):
+        raise ConfigError(f"--out is {output}, the file to be read", hint="give the results a file of their own")
     try:
         sink = output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout)
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {error.strerror}") from error
     with sink as results, progress_bar("scoring", lines) as advance:
-        return asyncio.run(_score(config, items, results, Run(id=run) if run else None, advance))
+        return asyncio.run(_score(config, items, results, record_run, advance))
 
 
 async def _score(
@@ -100,7 +105,17 @@ def _parse(line: bytes, max_values: int) -> Any:
         return None
 
 
-def _count_lines(items: Path) -> int:
+def _run(name: str | None) -> Run | None:
+    try:
+        return Run(id=name) if name is not None else None
+    except ValidationError as error:
+        raise ConfigError(f"--run is {name!r:.80}: {first_problem(error)}") from error
+
+
+def _count_lines(items: Path) -> int | None:
+    """For the progress bar; None for what can be read only once."""
+    if items.exists() and not items.is_file():
+        return None
     try:
         with items.open("rb") as source:
             return sum(1 for line in source if line.strip())

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from env_server.schemas import Problem
-from rewarders.errors import AssayError, LedgerError, Overloaded, RequestError
+from rewarders.errors import AssayError, LedgerError, Overloaded, RequestError, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:assay:problem:"
@@ -35,6 +35,8 @@ def _status_and_code(error: AssayError) -> tuple[int, str]:
             return error.status, error.code
         case Overloaded():
             return 503, "overloaded"
+        case Unavailable():
+            return 503, "unavailable"
         case LedgerError():
             return 503, "ledger_unavailable"
         case _:

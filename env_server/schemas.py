@@ -15,7 +15,7 @@ class Item(Wire):
     completion: Completion
     group: Name | None = None
     """Completions of one task that were sampled together."""
-    sample: Annotated[int, Field(ge=0)] | None = None
+    sample: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     """Index within the group."""
 
 
@@ -23,7 +23,7 @@ class Run(Wire):
     """The training run, and its step, that a request belongs to."""
 
     id: Name
-    step: Annotated[int, Field(ge=0)] | None = None
+    step: Annotated[int, Field(ge=0, lt=2**53)] | None = None
 
 
 class ScoreRequest(Wire):

@@ -18,3 +18,10 @@ class Service:
     engine: Engine
     replays: Replays
     reader: LedgerReader | None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the service cannot score just now, if it cannot."""
+        if self.engine.ledger and not self.engine.ledger.alive:
+            return "the ledger is not being written any more"
+        return self.engine.pool.trouble

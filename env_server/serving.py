@@ -1,6 +1,7 @@
 """Running the app under uvicorn on a socket of ours."""
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -32,18 +33,30 @@ def serve_forever(config: ServiceConfig, ready: Callable[[str], None]) -> None:
 
 
 async def _serve(config: ServiceConfig, listener: socket.socket, ready: Callable[[str], None]) -> None:
-    _leave_signals_to_uvicorn()
+    signal.signal(signal.SIGTERM, _leave)
+    _allow_many_connections()
     async with open_service(config) as service:
         settings = uvicorn.Config(
             create_app(service), lifespan="off", log_level="warning", access_log=False,
-            timeout_graceful_shutdown=_GRACE_S,
+            timeout_graceful_shutdown=_GRACE_S, limit_concurrency=config.server.max_connections,
         )  # fmt: skip
         server = uvicorn.Server(settings)
+        _leave_signals_to_uvicorn()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
         ready(_url(listener))
         await serving
+
+
+def _leave(*_: object) -> None:
+    """While the service is being built: take down what there is of it, and go."""
+    raise SystemExit(0)
+
+
+def _allow_many_connections() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _leave_signals_to_uvicorn() -> None:

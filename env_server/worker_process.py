@@ -22,11 +22,12 @@ import struct
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
-from rewarders.errors import AssayError, RewarderFault, boundary
+from env_server.blame import OUT_OF_MEMORY
+from rewarders.errors import AssayError, PluginError, RewarderFault, boundary
 from rewarders.registry import Registry, RewarderSpec
 from rewarders.types import Completion, Duration, Fault, Verdict, Wire
 
@@ -52,6 +53,12 @@ class Reply(Wire):
     cpu_s: Duration = 0.0
     wall_s: Duration = 0.0
 
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.verdict is None) == (self.fault is None):
+            raise ValueError("a reply holds either a verdict or a fault")
+        return self
+
 
 def reply(outcome: Verdict | Fault, *, cpu_s: float = 0.0, wall_s: float = 0.0) -> Reply:
     """The reply that says this."""
@@ -71,17 +78,26 @@ def main(arguments: list[str]) -> None:
     memory_bytes = int(arguments[1])
     load, modules = (part.split(",") if part else [] for part in arguments[2:4])
     _die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    _own_signals()
     try:
         registry = Registry.load(None if load == ["*"] else load, modules)
         for name in sorted({module for spec in registry for module in spec.preload}):
-            importlib.import_module(name)
+            with boundary(PluginError, f"preloading {name}", quote=True):
+                importlib.import_module(name)
     except AssayError as error:
         control.send(f"error {error}".encode()[:MESSAGE_BYTES])
         return
-    control.send(b"ready")
+    control.send(f"ready {registry.fingerprint}".encode())
     gc.freeze()  # keeps the pages of everything imported shared between workers
     _nurse(control, registry, memory_bytes)
+
+
+def _own_signals() -> None:
+    """Whatever the server inherited: a child that ends has to be waited for, and a spent CPU budget has to kill."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    for number in (signal.SIGCHLD, signal.SIGPROF, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _nurse(control: socket.socket, registry: Registry, memory_bytes: int) -> None:
@@ -144,8 +160,10 @@ def _call(spec: RewarderSpec, job: Job) -> Verdict:
     params = _validated(spec.params, job.params)
     try:
         verdict = spec.function(completion, reference, params)
-    except (MemoryError, RecursionError):  # the completion chose how much there is to do
-        return Verdict(score=0.0, reason="too_costly", evidence={"spent": "memory"})
+    except RecursionError:  # the completion chose how deep there is to go
+        return Verdict(score=0.0, reason="too_costly", evidence={"spent": "stack"})
+    except MemoryError:  # of this job, or of those before it: a fresh worker will tell
+        os._exit(OUT_OF_MEMORY)
     if not isinstance(verdict, Verdict):
         raise RewarderFault(f"{spec.name} returned {type(verdict).__name__} instead of a Verdict")
     return verdict

@@ -14,7 +14,7 @@ from env_server.blame import Ending, blame
 from env_server.config import PluginsConfig, WorkersConfig
 from env_server.nursery import Nursery, Worker
 from env_server.worker_process import Job, Reply, reply
-from rewarders.errors import Overloaded, RewarderFault
+from rewarders.errors import AssayError, Overloaded, PluginError, RewarderFault
 from rewarders.types import Fault
 
 _MOST_AT_ONCE = 16
@@ -36,16 +36,26 @@ class WorkerPool:
 
     config: WorkersConfig
     plugins: PluginsConfig
+    fingerprint: str
+    """Of the registry that goes on record: workers that loaded other code are refused."""
     _waiting: deque[_Ticket] = field(default_factory=deque)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _slots: list[asyncio.Task[None]] = field(default_factory=list)
     _nursery: Nursery | None = None
     _restarting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _trouble: str | None = None
 
     async def start(self) -> None:
         """Start the processes. Raises PluginError when a plug-in does not load in them."""
         self._nursery = await self._start_nursery()
         self._slots = [asyncio.create_task(self._keep_slot()) for _ in range(self.config.processes)]
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no worker can be started just now, if none can."""
+        if any(slot.done() for slot in self._slots):
+            return "a worker is not being replaced any more"
+        return self._trouble
 
     async def close(self) -> None:
         """End every process; jobs still waiting are answered with a fault."""
@@ -54,10 +64,7 @@ class WorkerPool:
         await asyncio.gather(*self._slots, return_exceptions=True)
         if self._nursery:
             self._nursery.close()
-        shut_down = Fault(kind="RewarderFault", message="the service was shut down first", retryable=True)
-        for ticket in self._waiting:
-            _settle(ticket, reply(shut_down))
-        self._waiting.clear()
+        self._answer_waiting("the service was shut down first")
 
     async def judge(self, jobs: Sequence[Job]) -> list[Reply]:
         """Run the jobs and answer them in order.
@@ -66,9 +73,7 @@ class WorkerPool:
             Overloaded: the queue is full; none of the jobs was taken.
         """
         if len(self._waiting) + len(jobs) > self.config.max_waiting_jobs:
-            raise Overloaded(
-                f"{len(self._waiting)} jobs are waiting for a worker, and {len(jobs)} more would be too many"
-            )
+            raise Overloaded(f"{len(self._waiting)} jobs wait for a worker, and {len(jobs)} more would be too many")
         loop = asyncio.get_running_loop()
         tickets = [_Ticket(job, loop.create_future()) for job in jobs]
         self._waiting.extend(tickets)
@@ -76,37 +81,63 @@ class WorkerPool:
         return [await ticket.answer for ticket in tickets]
 
     async def _start_nursery(self) -> Nursery:
-        return await Nursery.start(self.plugins.load, self.plugins.modules, self.config.memory_bytes)
+        return await Nursery.start(self.plugins, self.config.memory_bytes, self.fingerprint)
 
     async def _keep_slot(self) -> None:
-        """One place for a worker: fill it, feed it until it ends, fill it again."""
-        while True:
-            try:
-                worker = await self._fresh_worker()
-            except RewarderFault:
-                await asyncio.sleep(_RESTART_PAUSE_S)
-                continue
-            try:
-                await self._feed(worker)
-            finally:
-                await worker.close()
+        """One place for a worker: fill it, feed it until it ends, fill it again. Nothing but cancelling ends this."""
+        again: list[_Ticket] = []
+        try:
+            while True:
+                try:
+                    worker = await self._fresh_worker()
+                except (AssayError, OSError) as error:
+                    again = self._give_up_for_now(error, again)
+                    await asyncio.sleep(_RESTART_PAUSE_S)
+                    continue
+                carried, again = again, []
+                try:
+                    again = await self._feed(worker, carried)
+                finally:
+                    await worker.close()
+        finally:
+            self._put_back(again)
 
     async def _fresh_worker(self) -> Worker:
         nursery = self._nursery
         assert nursery is not None, "the pool was started"
         try:
-            return await nursery.fork()
+            worker = await nursery.fork()
         except RewarderFault:
             async with self._restarting:
                 if self._nursery is nursery:
                     nursery.close()
                     self._nursery = await self._start_nursery()
             raise
+        self._trouble = None
+        return worker
 
-    async def _feed(self, worker: Worker) -> None:
-        """Give the worker jobs until it ends."""
+    def _give_up_for_now(self, error: AssayError | OSError, again: list[_Ticket]) -> list[_Ticket]:
+        """A lost process is replaced in a moment; code that does not load is not, so nobody is kept waiting for it."""
+        self._trouble = f"no worker can be started: {error}"
+        if not isinstance(error, PluginError):
+            return again
+        self._put_back(again)
+        self._answer_waiting(self._trouble)
+        return []
+
+    def _answer_waiting(self, why: str) -> None:
+        while self._waiting:
+            _settle(self._waiting.popleft(), reply(Fault(kind="RewarderFault", message=why, retryable=True)))
+
+    async def _feed(self, worker: Worker, again: Sequence[_Ticket]) -> list[_Ticket]:
+        """Give the worker jobs until it ends: first those that nobody could judge, then what waits.
+
+        Returns the job it ended on, if that has to be run again: alone and first in a fresh worker, so that what
+        happens to it there is its own doing.
+        """
         while True:
-            held = deque(await self._take())
+            held = deque(again or await self._take())
+            again = ()
             try:
                 await self._converse(worker, held)
             except (ConnectionError, asyncio.IncompleteReadError):
@@ -134,7 +165,7 @@ class WorkerPool:
                 answer = await worker.receive()
             _settle(held.popleft(), answer)
 
-    async def _lost(self, worker: Worker, held: deque[_Ticket], *, overdue: bool) -> None:
+    async def _lost(self, worker: Worker, held: deque[_Ticket], *, overdue: bool) -> list[_Ticket]:
         """Judge the job the worker held; its neighbours go back first, so that they do not wait for that."""
         ticket = held.popleft()
         self._put_back(held)
@@ -142,14 +173,17 @@ class WorkerPool:
             ending = await worker.ending(ticket.attempt, overdue=overdue)
         except RewarderFault:
             ending = Ending(ticket.attempt, overdue=overdue)
-        outcome = blame(ending, ticket.job.rewarder)
-        if outcome is None:
-            ticket.attempt += 1
+        except asyncio.CancelledError:
             self._put_back([ticket])
-        else:
+            raise
+        outcome = blame(ending, ticket.job.rewarder)
+        if outcome is not None:
             _settle(ticket, reply(outcome))
+            return []
+        ticket.attempt += 1
+        return [ticket]
 
-    def _put_back(self, tickets: Sequence[_Ticket]) -> None:
+    def _put_back(self, tickets: "Sequence[_Ticket] | deque[_Ticket]") -> None:
         self._waiting.extendleft(reversed(tickets))
         if tickets:
             self._arrived.set()

@@ -8,12 +8,14 @@ AssayError                       carries a hint: what to do next
 │   └── InvalidTask · UnknownRubric            one item of a batch; its neighbours are scored
 ├── FaultError                   ours: reward null, HTTP 200
 │   └── RewarderFault
-├── Overloaded · LedgerError     could not be taken, or not be recorded: fails closed     503
+├── Overloaded · Unavailable · LedgerError   could not be taken, or not be recorded       503
 └── TrainingError                FaultBudgetExceeded · NonFiniteLoss · CheckpointMismatch exit 1
 """
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class AssayError(Exception):
@@ -120,6 +122,10 @@ class Overloaded(AssayError):
         self.retry_after_s = retry_after_s
 
 
+class Unavailable(AssayError):
+    """The service cannot score just now; the message says what is missing."""
+
+
 class LedgerError(AssayError):
     """A record could not be written or does not verify; nothing unrecorded is ever answered."""
 
@@ -141,17 +147,28 @@ class CheckpointMismatch(TrainingError):
 
 
 @contextmanager
-def boundary(blame: type[AssayError], name: str) -> Iterator[None]:
+def boundary(blame: type[AssayError], name: str, *, quote: bool = False) -> Iterator[None]:
     """Attribute whatever a plug-in raises to the plug-in, so that its author writes ordinary Python.
 
     Errors of ours pass through untouched. The one place where every exception is caught.
 
+    Args:
+        blame: the class to raise instead.
+        name: who did it.
+        quote: repeat the exception's message. Never where it can hold a task's reference: messages travel.
+
     Raises:
-        AssayError: of the class `blame`, chained to the cause.
+        AssayError: of the class `blame`, chained to the cause, naming the exception and where it was raised.
     """
     try:
         yield
     except AssayError:
         raise
     except Exception as error:
-        raise blame(f"{name} raised {type(error).__name__}: {str(error)[:300]}") from error
+        said = f": {str(error)[:300]}" if quote else f" at {_place(error)}"
+        raise blame(f"{name} raised {type(error).__name__}{said}") from error
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"

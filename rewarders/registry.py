@@ -9,6 +9,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import metadata
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
 
-from rewarders.digests import digest
+from rewarders.digests import digest, digest_bytes
 from rewarders.errors import InvalidTask, PluginError, boundary
 from rewarders.types import Verdict
 
@@ -26,6 +27,35 @@ GROUP = "rewarders"
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*[a-z0-9.+-]*")
 ARGUMENTS = ("completion", "reference", "params")
+MAX_CPU_BUDGET_S = 3600.0
+_UNECHOED = frozenset(
+    [
+        "missing",
+        "string_type",
+        "int_type",
+        "float_type",
+        "bool_type",
+        "dict_type",
+        "list_type",
+        "tuple_type",
+        "model_type",
+        "model_attributes_type",
+        "greater_than",
+        "greater_than_equal",
+        "less_than",
+        "less_than_equal",
+        "finite_number",
+        "int_from_float",
+        "literal_error",
+        "enum",
+        "too_short",
+        "too_long",
+        "string_too_short",
+        "string_too_long",
+        "string_pattern_mismatch",
+    ]
+)
+"""Kinds of problems whose message holds nothing of the input."""
 
 Scorer = Callable[..., Verdict]
 S = TypeVar("S", bound=Callable[..., Any])
@@ -90,21 +120,16 @@ class RewarderSpec:
     preload: tuple[str, ...]
     distribution: str
     """Name and version of the distribution it came from, or the module it was named by."""
+    code_digest: str
+    """Of every Python file of the top-level package that holds the function, when it was loaded.
+
+    Wider than the function itself on purpose: a changed helper changes verdicts too.
+    """
 
     @cached_property
     def summary(self) -> str:
         """First line of the function's docstring."""
         return (inspect.getdoc(self.function) or "").splitlines()[0]
-
-    @cached_property
-    def code_digest(self) -> str:
-        """Digest of every Python file of the top-level package that holds the function.
-
-        Wider than the function itself on purpose: a changed helper changes verdicts too.
-        """
-        top = self.function.__module__.partition(".")[0]
-        files = _python_files(importlib.import_module(top))
-        return digest({name: path.read_text("utf-8") for name, path in files.items()})
 
     def check_params(self, params: dict[str, JsonValue]) -> BaseModel:
         """Validate a rubric's parameters. Raises PluginError naming the field."""
@@ -117,12 +142,8 @@ class RewarderSpec:
         """This rewarder's part of a task's reference. Raises InvalidTask naming the field."""
         if self.reference is None:
             return None
-        try:
+        with _validators_may_fail(self.name):
             return self.reference.model_validate(self.project(reference))
-        except ValidationError as error:
-            field, message = unechoed_problem(error)
-            field = f"task.reference.{field.partition('.')[0]}".rstrip(".")  # deeper steps may be keys of the sender's
-            raise InvalidTask(f"{self.name} cannot use the reference: it {message}", field=field) from error
 
     @cached_property
     def reference_fields(self) -> frozenset[str]:
@@ -194,9 +215,14 @@ class Registry:
         _check(function, mark, distribution)
         spec = RewarderSpec(
             mark.name, mark.version, function, mark.params or NoParams, mark.reference, mark.cpu_budget_s, mark.preload,
-            distribution,
+            distribution, _code_digest(function.__module__, distribution),
         )  # fmt: skip
         return self._take(spec)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what is loaded, code included: equal in two processes that would give the same verdicts."""
+        return digest([[spec.name, spec.version, spec.code_digest] for spec in self])
 
     def _take(self, spec: RewarderSpec) -> RewarderSpec:
         taken = self._specs.get(spec.name)
@@ -216,6 +242,18 @@ class Registry:
         return len(self._specs)
 
 
+@contextmanager
+def _validators_may_fail(name: str) -> Iterator[None]:
+    """A plug-in's own validator may raise anything; the task is then no worse than invalid."""
+    with boundary(InvalidTask, f"the reference cannot be used: a validator of {name}"):
+        try:
+            yield
+        except ValidationError as error:
+            field, message = unechoed_problem(error)
+            field = f"task.reference.{field.partition('.')[0]}".rstrip(".")  # deeper steps may be keys of the sender's
+            raise InvalidTask(f"{name} cannot use the reference: it {message}", field=field) from error
+
+
 def first_problem(error: ValidationError) -> str:
     """The first validation problem as `field: what is wrong`."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
@@ -231,7 +269,7 @@ def unechoed_problem(error: ValidationError) -> tuple[str, str]:
     path = [str(step) for step in first["loc"]]
     if first["type"] == "extra_forbidden":
         return ".".join(path[:-1]), "holds a field that is not known"
-    if first["type"] in ("value_error", "assertion_error"):
+    if first["type"] not in _UNECHOED:
         return ".".join(path), "is not acceptable"
     return ".".join(path), first["msg"][:1].lower() + first["msg"][1:]
 
@@ -250,7 +288,7 @@ def _entry_points(distributions: Sequence[str] | None) -> list[metadata.EntryPoi
 
 
 def _load(load: Callable[[], Any], what: str) -> ModuleType:
-    with boundary(PluginError, f"importing {what}"):
+    with boundary(PluginError, f"importing {what}", quote=True):
         module = load()
     if not isinstance(module, ModuleType):
         raise PluginError(f"{what} names a {type(module).__name__}; it has to name a module")
@@ -272,16 +310,20 @@ def _check(function: Scorer, mark: Mark, distribution: str) -> None:
         raise PluginError(f"{where}: is not annotated to return a Verdict")
     if not (function.__doc__ or "").strip():
         raise PluginError(f"{where}: has no docstring; its first line is what users are shown")
-    if mark.cpu_budget_s <= 0:
-        raise PluginError(f"{where}: cpu_budget_s is {mark.cpu_budget_s}; it has to be positive")
+    if not 0 < mark.cpu_budget_s <= MAX_CPU_BUDGET_S:  # also refuses NaN
+        raise PluginError(f"{where}: cpu_budget_s is {mark.cpu_budget_s}; it has to be over 0 and at most 3600")
 
 
-def _python_files(package: ModuleType) -> dict[str, Path]:
-    assert package.__file__ is not None, "a rewarder lives in a file"
-    root = Path(package.__file__)
-    if root.name != "__init__.py":
-        return {root.name: root}
-    return {str(path.relative_to(root.parent)): path for path in sorted(root.parent.rglob("*.py"))}
+def _code_digest(module: str, distribution: str) -> str:
+    top = importlib.import_module(module.partition(".")[0])
+    folders = [Path(folder) for folder in getattr(top, "__path__", ())]  # several for a namespace package
+    files = [(path, str(path.relative_to(folder))) for folder in folders for path in sorted(folder.rglob("*.py"))]
+    if not folders and top.__file__:
+        files = [(Path(top.__file__), Path(top.__file__).name)]
+    try:
+        return digest([[name, digest_bytes(path.read_bytes())] for path, name in files])
+    except OSError as error:
+        raise PluginError(f"{distribution}: the code of {module} cannot be read: {error}") from error
 
 
 def _schema(model: type[BaseModel]) -> JsonValue:

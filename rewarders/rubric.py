@@ -23,6 +23,7 @@ from rewarders.errors import ConfigError
 from rewarders.types import Component, Unit, Wire
 
 _GRID = 2.0**-40
+_LARGEST = 4096
 """Sums of up to 4,096 in magnitude are exact on this grid in any order, and 1e-12 is far below any reward's meaning."""
 
 
@@ -68,6 +69,8 @@ class Rubric(Wire):
     def _something_pays(self) -> Self:
         if not any(part.weight > 0 for part in self.parts):
             raise ValueError("no part has a positive weight, so nothing would ever be paid")
+        if sum(abs(part.weight) for part in self.parts) > _LARGEST * self.denominator:
+            raise ValueError(f"rewards could be over {_LARGEST:,} in magnitude; bring the weights closer together")
         return self
 
     @cached_property

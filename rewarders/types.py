@@ -87,13 +87,14 @@ class Verdict(Wire):
     reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     """Short code from the rewarder's closed list."""
     evidence: dict[str, JsonValue] = Field(default_factory=dict)
+    """What led to the score. Beyond MAX_EVIDENCE_BYTES only its size is kept: were it an error, a completion that
+    is quoted could choose to be unscored by being long."""
 
     @field_validator("evidence")
     @classmethod
     def _bounded(cls, evidence: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        if evidence and len(canonical_json(evidence)) > MAX_EVIDENCE_BYTES:
-            raise ValueError(f"evidence is over {MAX_EVIDENCE_BYTES} bytes")
-        return evidence
+        size = len(canonical_json(evidence)) if evidence else 0
+        return evidence if size <= MAX_EVIDENCE_BYTES else {"left_out_bytes": size}
 
 
 class Fault(Wire):

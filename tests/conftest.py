@@ -16,6 +16,8 @@ PLUGINS = Path(__file__).parent / "plugins"
 ODD_RUBRICS = {
     "length.v1": {"parts": [{"rewarder": "odd.length"}]},
     "echo.v1": {"parts": [{"rewarder": "odd.echo"}]},
+    "hoards.v1": {"parts": [{"rewarder": "odd.hoards"}]},
+    "leaks.v1": {"parts": [{"rewarder": "odd.leaks"}]},
     "obeys.v1": {"parts": [{"rewarder": "odd.obeys"}]},
 }
 

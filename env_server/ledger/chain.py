@@ -110,6 +110,7 @@ def _wrong_columns(row: Stored) -> Iterator[Finding]:
         body = json.loads(row.body)
     except ValueError:
         body = {}
+    body = body if isinstance(body, dict) else {}
     for name, value in row.columns.items():
         if body.get(name) != value:
             yield Finding(row.seq, "index_changed", f"column {name} of record {row.seq} differs from the record itself")

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from env_server.ledger.chain import INDEXED, Finding, Head, Stored, findings
-from env_server.ledger.tables import heads, open_database, records
-from rewarders.errors import LedgerError
+from env_server.ledger.tables import database_errors, heads, open_database, records
 
 _ROWS_AT_ONCE = 1000
 
@@ -33,8 +31,8 @@ class LedgerReader:
         self._database = open_database(data_dir, create=False)
 
     def record(self, record_id: str) -> dict[str, Any] | None:
-        """One record with its place in the chain, or None. Blocks on the database."""
-        with self._connect() as connection:
+        """One record with its place in the chain, or None. Blocks on the database. Raises LedgerError."""
+        with database_errors("cannot be read"), self._connect() as connection:
             row = connection.execute(select(records).where(records.c.id == record_id)).one_or_none()
         if row is None:
             return None
@@ -42,8 +40,8 @@ class LedgerReader:
         return {**json.loads(row.body), "chain": chain}
 
     def count(self) -> int:
-        """How many records there are."""
-        with self._connect() as connection:
+        """How many records there are. Raises LedgerError."""
+        with database_errors("cannot be read"), self._connect() as connection:
             return connection.execute(select(func.count()).select_from(records)).scalar_one()
 
     def verify(self, expected: bytes | None = None, progress: Callable[[int], None] = lambda _: None) -> Verification:
@@ -56,12 +54,9 @@ class LedgerReader:
         Raises:
             LedgerError: the database cannot be read.
         """
-        try:
-            with self._connect() as connection:
-                head = _head(connection)
-                found = tuple(findings(_rows(connection, progress), head, expected))
-        except SQLAlchemyError as error:
-            raise LedgerError(f"the ledger cannot be read: {error.__cause__ or error}") from error
+        with database_errors("cannot be read"), self._connect() as connection:
+            head = _head(connection)
+            found = tuple(findings(_rows(connection, progress), head, expected))
         return Verification(head.count, head.hash.hex(), found)
 
     def close(self) -> None:

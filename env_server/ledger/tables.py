@@ -1,9 +1,12 @@
 """The ledger's tables, and how its database is opened."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Column,
     Engine,
     Float,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from rewarders.errors import LedgerError
 
@@ -73,10 +77,24 @@ def open_database(data_dir: Path, *, create: bool) -> Engine:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LedgerError(f"cannot make the data directory {data_dir}: {error.strerror}") from error
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+        hide_parameters=True,  # an error must not repeat what was to be written
+    )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+@contextmanager
+def database_errors(what: str) -> Iterator[None]:
+    """Turn the database's errors into ours: `what` could not be done, and why. Raises LedgerError."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise LedgerError(f"the ledger {what}: {cause}") from error
 
 
 def _configure(connection: Any, _: Any) -> None:

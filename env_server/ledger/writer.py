@@ -16,11 +16,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from env_server.ledger.chain import Draft, Head, link
-from env_server.ledger.tables import heads, metadata, open_database, records, replies
-from rewarders.errors import LedgerError, Overloaded
+from env_server.ledger.tables import database_errors, heads, metadata, open_database, records, replies
+from rewarders.errors import LedgerError, Overloaded, boundary
 
 _MOST_RECORDS_A_COMMIT = 4096
 _CHAIN = 1
@@ -76,6 +76,8 @@ class LedgerWriter:
         """
         if self._waiting + len(drafts) > self._max_waiting:
             raise Overloaded(f"{self._waiting} records wait to be written")
+        if not self.alive:
+            raise LedgerError("the ledger is closed")
         loop = asyncio.get_running_loop()
         wanted = _Append(drafts, reply, loop.create_future(), loop)
         self._waiting += len(drafts)
@@ -85,10 +87,23 @@ class LedgerWriter:
         finally:
             self._waiting -= len(drafts)
 
+    @property
+    def alive(self) -> bool:
+        """Whether records can be written at all."""
+        return self._thread.is_alive()
+
     def kept_reply(self, key: str) -> tuple[str, bytes] | None:
-        """Request digest and answer kept under an idempotency key, if any. Blocks on the database."""
-        query = select(replies.c.request_digest, replies.c.body).where(replies.c.key == key)
-        with self._database.connect().execution_options(read_only=True) as connection:
+        """Request digest and answer kept under an idempotency key, if any. Blocks on the database.
+
+        Raises:
+            LedgerError: the database cannot be read.
+        """
+        fresh = (replies.c.key == key) & (replies.c.at_s >= self._oldest_kept())
+        query = select(replies.c.request_digest, replies.c.body).where(fresh)
+        with (
+            database_errors("cannot be read"),
+            self._database.connect().execution_options(read_only=True) as connection,
+        ):
             row = connection.execute(query).one_or_none()
         return (row.request_digest, zlib.decompress(row.body)) if row else None
 
@@ -98,27 +113,38 @@ class LedgerWriter:
         self._thread.join()
         self._database.dispose()
 
+    def _oldest_kept(self) -> float:
+        return time.time() - self._keep_replies_s
+
     def _prepare(self) -> None:
-        try:
+        first = upsert(heads).values(chain=_CHAIN, count=0, hash=Head().hash).on_conflict_do_nothing()
+        with database_errors(f"in {self._database.url.database} cannot be opened"):
             metadata.create_all(self._database)
             with self._database.begin() as connection:
-                connection.execute(
-                    upsert(heads).values(chain=_CHAIN, count=0, hash=Head().hash).on_conflict_do_nothing()
-                )
-                connection.execute(delete(replies).where(replies.c.at_s < time.time() - self._keep_replies_s))
-        except SQLAlchemyError as error:
-            raise LedgerError(f"cannot open the ledger {self._database.url.database}: {_cause(error)}") from error
+                connection.execute(first)
 
     def _write_until_closed(self) -> None:
         while (group := self._gather()) is not None:
-            error = None
-            try:
-                with self._database.begin() as connection:
-                    self._write(connection, group)
-            except SQLAlchemyError as refused:
-                error = LedgerError(f"the ledger could not be written: {_cause(refused)}")
-            for wanted in group:
-                wanted.settle(error)
+            error = self._commit(group)
+            if error is None or len(group) == 1 or isinstance(error.__cause__, OperationalError):
+                for wanted in group:
+                    wanted.settle(error)
+            else:  # something in one of them cannot be written: let the others not suffer for it
+                for wanted in group:
+                    wanted.settle(self._commit([wanted]))
+
+    def _commit(self, group: Sequence[_Append]) -> LedgerError | None:
+        """Write in one transaction. Whatever goes wrong is returned: this thread has to outlive it."""
+        try:
+            with (
+                boundary(LedgerError, "writing the ledger"),
+                database_errors("could not be written"),
+                self._database.begin() as connection,
+            ):
+                self._write(connection, group)
+        except LedgerError as error:
+            return error
+        return None
 
     def _gather(self) -> list[_Append] | None:
         """Everything that waits, up to a bound; None when closed."""
@@ -144,6 +170,7 @@ class LedgerWriter:
         connection.execute(update(heads).where(heads.c.chain == _CHAIN).values(count=head.count, hash=head.hash))
         kept = [_reply_row(wanted.reply) for wanted in group if wanted.reply]
         if kept:
+            connection.execute(delete(replies).where(replies.c.at_s < self._oldest_kept()))
             connection.execute(insert(replies), kept)
 
 
@@ -160,7 +187,3 @@ def _linked(drafts: Sequence[Draft], head: Head) -> tuple[list[dict[str, Any]], 
 def _reply_row(reply: KeptReply) -> dict[str, Any]:
     packed = zlib.compress(reply.body, level=1)
     return {"key": reply.key, "request_digest": reply.request_digest, "body": packed, "at_s": time.time()}
-
-
-def _cause(error: SQLAlchemyError) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]

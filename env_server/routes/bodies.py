@@ -3,6 +3,7 @@
 import asyncio
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from env_server.config import ServerConfig
 from rewarders.errors import InvalidBody, RequestTimeout, TooLarge, UnsupportedMedia
@@ -26,6 +27,8 @@ async def read_body(request: Request, limits: ServerConfig) -> bytes:
                 if size > limits.max_body_bytes:
                     raise TooLarge(f"the body is longer than {limits.max_body_bytes} bytes")
                 chunks.append(chunk)
+    except ClientDisconnect:
+        raise InvalidBody("the client went away in the middle of its body") from None
     except TimeoutError:
         raise RequestTimeout(f"the body did not arrive within {limits.body_timeout_s:g} s") from None
     return b"".join(chunks)

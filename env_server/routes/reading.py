@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from env_server.routes.documents import PROBLEM_RESPONSES
 from env_server.service import Service
-from rewarders.errors import NotFound
+from rewarders.errors import NotFound, Unavailable
 
 router = APIRouter(responses=PROBLEM_RESPONSES)
 
@@ -48,5 +48,8 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """The service can score: it answers only once workers and ledger are up."""
+    """The service can score: its workers can be started and its ledger can be written."""
+    trouble = _service(request).trouble
+    if trouble:
+        raise Unavailable(trouble)
     return JSONResponse({"status": "ready", "rewarders": len(_service(request).registry)})

@@ -29,6 +29,19 @@ parts = [{ rewarder = "odd.obeys" }]
 """
 
 
+HOTFIX = '''
+from pydantic import BaseModel
+
+from rewarders import Completion, Verdict, rewarder
+
+
+@rewarder("acme.hotfix", version="1.0")
+def hotfix(completion: Completion, reference: None, params: BaseModel) -> Verdict:
+    """Score what the file says just now."""
+    return Verdict(score=1.0, reason="done")
+'''
+
+
 @dataclass
 class RunningServer:
     """`env-server serve` on a free port."""
@@ -40,12 +53,17 @@ class RunningServer:
     url: str = field(init=False)
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "env_server", "serve", "--json", "--port", str(self.port)]
-        command += ["--config", str(self.config), "--data-dir", str(self.data_dir)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.spawn()
         assert self.process.stdout is not None
         self.url = json.loads(self.process.stdout.readline())["url"]
         self.port = int(self.url.rpartition(":")[2])
+
+    def spawn(self) -> None:
+        command = [sys.executable, "-m", "env_server", "serve", "--json", "--port", str(self.port)]
+        command += ["--config", str(self.config), "--data-dir", str(self.data_dir)]
+        path = os.pathsep.join([str(self.config.parent), os.environ["PYTHONPATH"]])
+        environment = {**os.environ, "PYTHONPATH": path}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -76,22 +94,25 @@ def _children(pid: int) -> list[int]:
 
 
 @pytest.fixture
-def make_server(tmp_path: Path) -> Iterator[Callable[[], RunningServer]]:
-    """Start servers that end with the test."""
+def make_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
+    """Start servers that end with the test; a module named is made of HOTFIX and loaded too."""
     made: list[RunningServer] = []
 
-    def make() -> RunningServer:
+    def make(module: str = "", *, started: bool = True) -> RunningServer:
         config = tmp_path / "server.toml"
         config.write_text(CONFIG)
+        if module:
+            (tmp_path / f"{module}.py").write_text(HOTFIX)
+            rubric = f'[rubrics."{module}.v1"]\nparts = [{{ rewarder = "acme.hotfix" }}]\n'
+            config.write_text(CONFIG.replace('"odd_rewarders"', f'"odd_rewarders", "{module}"') + rubric)
         server = RunningServer(tmp_path / "data", config)
-        server.start()
         made.append(server)
+        server.start() if started else server.spawn()
         return server
 
     yield make
     for server in made:
-        if server.process.poll() is None:
-            server.stop()
+        server.stop()  # also closes the pipe of one that has ended
 
 
 @pytest.fixture(scope="module")

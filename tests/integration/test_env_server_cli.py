@@ -101,6 +101,33 @@ def test_a_wrong_command_says_what_is_wrong_and_what_to_do(tmp_path: Path, argum
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_input_is_never_overwritten(tmp_path: Path, config: Path):
+    items = write_items(tmp_path / "items.jsonl", raw_item("x"))
+    done = env_server("score", items, "--out", items, "--config", config, "--no-ledger")
+    assert (done.returncode, "the file to be read" in done.stderr) == (2, True)
+    assert json.loads(items.read_text()) == raw_item("x")
+
+
+def test_items_can_come_through_a_pipe(tmp_path: Path, config: Path):
+    items = write_items(tmp_path / "items.jsonl", *[raw_item("x")] * 3)
+    command = [sys.executable, "-m", "env_server", "score", "/dev/stdin", "--config", str(config), "--no-ledger"]
+    with items.open("rb") as stdin, subprocess.Popen(["cat"], stdin=stdin, stdout=subprocess.PIPE) as pipe:
+        done = subprocess.run(command, stdin=pipe.stdout, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 3)
+
+
+def test_a_spent_cpu_budget_is_a_verdict_whatever_signals_were_inherited(tmp_path: Path, config: Path):
+    items = write_items(tmp_path / "items.jsonl", raw_item("burn", "obeys.v1"))
+    program = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.executable, sys.argv[1:])"
+    )
+    command = [sys.executable, "-m", "env_server", "score", str(items), "--config", str(config), "--no-ledger"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert json.loads(done.stdout)["components"][0]["verdict"]["reason"] == "too_costly"
+
+
 @pytest.mark.parametrize(
     ("toml", "says"),
     [
@@ -108,6 +135,8 @@ def test_a_wrong_command_says_what_is_wrong_and_what_to_do(tmp_path: Path, argum
         ('[workers]\nprocesses = "many"', "workers.processes is 'many'"),
         ("[server", "is not valid TOML"),
         ('[plugins]\nload = ["acme"]', "no installed distribution named 'acme'"),
+        ("ledger = 5", "ledger is 5"),
+        ("[workers]\nmax_waiting_jobs = 10", "a full request never fits"),
         ('[rubrics."a.v1"]\nparts = [{rewarder = "acme.none"}]', "no rewarder 'acme.none' is loaded"),
     ],
 )

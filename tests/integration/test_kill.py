@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from raw_items import raw_item
@@ -123,6 +124,29 @@ def test_a_killed_nursery_is_replaced_with_all_its_workers(make_server):
     load.stop()
     assert all(reward in (None, EXPECTED[n]) for rewards in load.rewards for n, reward in enumerate(rewards))
     assert load.rewards[-1] == EXPECTED
+
+
+def test_code_that_changed_under_a_running_service_does_not_run_under_its_old_digest(make_server, tmp_path: Path):
+    server = make_server("hotfix")
+    plug_in = tmp_path / "hotfix.py"
+    with RewardClient(server.url) as client:
+        items = [Item.model_validate(raw_item("x", "hotfix.v1"))]
+        assert client.score(items).items[0].reward == 1.0
+        plug_in.write_text(plug_in.read_text().replace("score=1.0", "score=0.25"))
+        (nursery, *_) = server.descendants()
+        os.kill(nursery, signal.SIGKILL)
+        (item,) = client.score(items).items
+        assert not client.ready()
+    assert item.status is Status.UNSCORED
+    assert item.fault is not None
+    assert "not the ones this service loaded" in item.fault.message
+
+
+def test_sigterm_while_starting_ends_it(make_server, tmp_path: Path):
+    server = make_server(started=False)
+    time.sleep(0.6)
+    server.process.terminate()
+    assert server.process.wait(timeout=20) in (0, -signal.SIGTERM)
 
 
 def test_sigterm_finishes_what_is_under_way_and_leaves_with_0(make_server):

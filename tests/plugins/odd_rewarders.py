@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from rewarders import Completion, Verdict, rewarder
 
@@ -16,16 +16,42 @@ class Reference(BaseModel):
     answer: str
 
 
-@rewarder("odd.length", version="1.0")
+@rewarder("odd.length", version="1.0", cpu_budget_s=0.5)
 def length(completion: Completion, reference: None, params: BaseModel) -> Verdict:
     """Score min(1, characters / 100): trivial and always right."""
     return Verdict(score=min(1.0, len(completion.text) / 100), reason="measured")
 
 
-@rewarder("odd.echo", version="1.0", reference=Reference)
+@rewarder("odd.echo", version="1.0", reference=Reference, cpu_budget_s=0.5)
 def echo(completion: Completion, reference: Reference, params: BaseModel) -> Verdict:
     """1 if the completion is the answer."""
     return Verdict(score=float(completion.text == reference.answer), reason="compared")
+
+
+class FussyReference(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    answer: str
+
+    @field_validator("answer")
+    @classmethod
+    def _fuss(cls, answer: str) -> str:
+        return {"raise": {}["SECRET"]}[answer] if answer == "raise" else answer
+
+
+@rewarder("odd.leaks", version="1.0", reference=FussyReference, cpu_budget_s=0.5)
+def leaks(completion: Completion, reference: FussyReference, params: BaseModel) -> Verdict:
+    """Raise an exception whose message is the reference."""
+    return Verdict(score=float(reference.answer), reason="done")
+
+
+_HOARD: list[bytearray] = []
+
+
+@rewarder("odd.hoards", version="1.0", cpu_budget_s=0.5)
+def hoards(completion: Completion, reference: None, params: BaseModel) -> Verdict:
+    """Keep 150 MiB of every call."""
+    _HOARD.append(bytearray(150 * 1024**2))
+    return Verdict(score=1.0, reason="done")
 
 
 @rewarder("odd.obeys", version="1.0", cpu_budget_s=0.3)

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from env_server.blame import MAX_ATTEMPTS, Ending, blame
+from env_server.blame import MAX_ATTEMPTS, OUT_OF_MEMORY, Ending, blame
 from rewarders import Fault, Verdict
 
 
@@ -13,6 +13,8 @@ from rewarders import Fault, Verdict
     [
         (Ending(1, signal=signal.SIGPROF), "too_costly"),
         (Ending(1, signal=signal.SIGXCPU), "too_costly"),
+        (Ending(1, exit_code=OUT_OF_MEMORY), "again"),
+        (Ending(2, exit_code=OUT_OF_MEMORY), "too_costly"),
         (Ending(1, signal=signal.SIGSEGV), "again"),
         (Ending(2, signal=signal.SIGSEGV), "crashed"),
         (Ending(2, signal=signal.SIGABRT), "crashed"),

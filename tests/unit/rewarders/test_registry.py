@@ -1,5 +1,7 @@
 """What a registry refuses, and that it says whose fault it is."""
 
+import inspect
+import math
 import sys
 import types
 
@@ -52,6 +54,7 @@ async def waits(completion: Completion, reference: None, params: BaseModel) -> V
         (marked(returns_a_float), "annotated to return a Verdict"),
         (rewarder("acme.waits", version="1")(waits), "is async"),
         (marked(cpu_budget_s=0), "cpu_budget_s is 0"),
+        (marked(cpu_budget_s=math.nan), "cpu_budget_s is nan"),
     ],
 )
 def test_a_function_that_breaks_the_contract_is_refused_with_its_distribution(broken, says):
@@ -109,13 +112,24 @@ def test_a_reference_that_does_not_validate_is_the_tasks_fault_and_is_not_repeat
 
 def test_a_boundary_attributes_strangers_errors_and_lets_ours_through():
     with (
-        pytest.raises(RewarderFault, match=r"acme\.x raised KeyError: 'k'") as caught,
+        pytest.raises(RewarderFault, match=r"acme\.x raised KeyError at test_registry\.py:\d+") as caught,
         boundary(RewarderFault, "acme.x"),
     ):
         raise KeyError("k")
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(AssayError, match="ours"), boundary(RewarderFault, "acme.x"):
         raise AssayError("ours")
+
+
+def test_a_rewarder_in_a_namespace_package_has_a_code_digest_that_follows_its_code(tmp_path, monkeypatch):
+    (tmp_path / "acme_ns").mkdir()
+    module = tmp_path / "acme_ns" / "quotes.py"
+    source = inspect.getsource(odd_rewarders).replace("odd.", "acme_ns.")
+    module.write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    first = Registry.load([], ["acme_ns.quotes"]).fingerprint
+    module.write_text(source + "# changed\n")
+    assert Registry.load([], ["acme_ns.quotes"]).fingerprint != first
 
 
 def test_importing_rewarders_registers_nothing():

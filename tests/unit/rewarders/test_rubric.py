@@ -76,7 +76,7 @@ def test_nothing_is_contributed_to_a_reward_that_is_not_known():
     assert [part.contribution for part in parts] == [0.0, 0.0]
 
 
-weights = st.floats(-100, 100, allow_nan=False).filter(lambda w: w == 0 or abs(w) > 1e-6)
+weights = st.floats(-100, 100).filter(lambda weight: weight == 0 or abs(weight) > 1e-6)
 part_and_score = st.tuples(weights, st.booleans(), st.floats(0, 1), st.floats(0, 1))
 
 
@@ -99,6 +99,11 @@ def test_without_penalties_a_mean_stays_between_0_and_1(rows):
 def test_a_rubric_in_which_nothing_pays_is_refused():
     with pytest.raises(ValidationError, match="no part has a positive weight"):
         rubric(GATE, {"weight": -1.0})
+
+
+def test_weights_too_far_apart_to_add_up_exactly_are_refused():
+    with pytest.raises(ValidationError, match="closer together"):
+        rubric({"weight": 0.001}, {"weight": -100.0})
 
 
 def test_a_rubric_needs_a_version_in_its_name():

@@ -26,7 +26,12 @@ def test_a_reason_is_a_short_code(reason):
         Verdict(score=1.0, reason=reason)
 
 
-@pytest.mark.parametrize("evidence", [{"text": "x" * 20_000}, {"n": math.nan}, {"s": "\ud800"}])
+def test_evidence_that_is_too_long_is_left_out_and_the_score_stands():
+    verdict = Verdict(score=0.0, reason="wrong", evidence={"answer": "x" * 20_000})
+    assert (verdict.score, verdict.evidence) == (0.0, {"left_out_bytes": 20_013})
+
+
+@pytest.mark.parametrize("evidence", [{"n": math.nan}, {"s": "\ud800"}])
 def test_evidence_that_could_not_be_recorded_is_refused(evidence):
     with pytest.raises(ValidationError):
         Verdict(score=1.0, reason="r", evidence=evidence)
