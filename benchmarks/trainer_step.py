@@ -146,14 +146,14 @@ def measure(python: str, side: str, model: Path, steps: int) -> dict[str, Any]:
     return {**found, "step_s": found["step_s"][1:]}
 
 
-def compare(trl_python: str, steps: int, rounds: int) -> dict[str, Any]:
+def compare(trl_python: str, steps: int, rounds: int, shape: Sequence[int]) -> dict[str, Any]:
     """Both sides in turns, so that whatever else the machine does falls on both."""
     from trainer.tiny import build_tiny_model
 
     results: dict[str, list[dict[str, Any]]] = {"ours": [], "trl": []}
     with tempfile.TemporaryDirectory() as directory:
         model = Path(directory) / "model"
-        build_tiny_model(model, CHARSET, hidden=192, layers=5, heads=6)
+        build_tiny_model(model, CHARSET, *shape)
         for _ in range(rounds):
             results["ours"].append(measure(sys.executable, "ours", model, steps))
             results["trl"].append(measure(trl_python, "trl", model, steps))
@@ -177,6 +177,10 @@ def main() -> None:
     parser.add_argument("--trl-python", help="interpreter that can import trl")
     parser.add_argument("--steps", type=int, default=8, help="timed steps in each round")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument(
+        "--shape", type=int, nargs=3, default=(192, 5, 6), metavar=("HIDDEN", "LAYERS", "HEADS"),
+        help="of the model; 2.4 M weights unless given, and 128 3 4 is the demo's",
+    )  # fmt: skip
     parser.add_argument("--side", choices=["ours", "trl"], help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--directory", type=Path, help=argparse.SUPPRESS)
@@ -186,7 +190,7 @@ def main() -> None:
         return
     if not args.trl_python:
         parser.error("--trl-python is needed: TRL wants an environment of its own")
-    found = compare(args.trl_python, args.steps, args.rounds)
+    found = compare(args.trl_python, args.steps, args.rounds, args.shape)
     ratio = found["ours"]["median_step_s"] / found["trl"]["median_step_s"]
     print(f"{'':6}{'median step':>14}{'fastest':>12}{'mean length':>14}")
     for side, values in found.items():

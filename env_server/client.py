@@ -15,7 +15,7 @@ import httpx
 from pydantic import ValidationError
 
 from env_server.schemas import Item, Problem, Run, ScoreRequest, ScoreResponse
-from rewarders.errors import AssayError
+from rewarders.errors import AssayError, ConfigError
 
 T = TypeVar("T")
 _RETRIED_STATUSES = {409, 429, 502, 503, 504}
@@ -40,7 +40,11 @@ class AsyncRewardClient:
 
     def __init__(self, base_url: str, *, timeout_s: float = 120.0, retries: int = 5) -> None:
         """Connect lazily to the service at `base_url`; a request that fails is sent again up to `retries` times."""
-        self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, limits=httpx.Limits(max_connections=32))
+        try:
+            limits = httpx.Limits(max_connections=32)
+            self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, limits=limits)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"{base_url!r} is no address of a reward service: {error}") from error
         self._retries = retries
 
     async def score(
@@ -61,7 +65,13 @@ class AsyncRewardClient:
         body = ScoreRequest.model_construct(items=list(items), run=run).model_dump_json(exclude_none=True)
         headers = {"content-type": "application/json", "idempotency-key": idempotency_key or uuid.uuid4().hex}
         response = await self._persist("POST", "/v1/score", content=body.encode(), headers=headers)
-        return ScoreResponse.model_validate_json(response.content)
+        try:
+            return ScoreResponse.model_validate_json(response.content)
+        except ValidationError as error:
+            raise ServiceUnreachable(
+                f"what answers at {self._http.base_url} is no reward service, or one of another version",
+                hint="look at the address",
+            ) from error
 
     async def record(self, record_id: str) -> dict[str, Any]:
         """One record of the ledger. Raises as `score` does."""
@@ -93,6 +103,8 @@ class AsyncRewardClient:
             pause_s = min(_LONGEST_PAUSE_S, 0.1 * 2**attempt) * random.uniform(0.5, 1.0)
             try:
                 response = await self._http.request(method, path, **request)
+            except httpx.UnsupportedProtocol as error:
+                raise ConfigError(f"{self._http.base_url} is no address of a reward service: {error}") from error
             except httpx.TransportError as error:
                 last = f"{type(error).__name__} {error}".strip()
             else:
@@ -113,8 +125,8 @@ class RewardClient:
 
     def __init__(self, base_url: str, *, timeout_s: float = 120.0, retries: int = 5) -> None:
         """As `AsyncRewardClient`."""
-        self._runner = asyncio.Runner()
         self._core = AsyncRewardClient(base_url, timeout_s=timeout_s, retries=retries)
+        self._runner = asyncio.Runner()
 
     def score(self, items: Sequence[Item], run: Run | None = None, idempotency_key: str | None = None) -> ScoreResponse:
         """As `AsyncRewardClient.score`."""

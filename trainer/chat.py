@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from jinja2 import TemplateError
+
 from rewarders.errors import ConfigError
 from rewarders.types import Message, Task
 
@@ -29,7 +31,10 @@ def template_ids(tokenizer: Any, messages: Sequence[Message], *, generation: boo
     if tokenizer.chat_template is None:
         raise ConfigError("the tokenizer has no chat template", hint="use an instruction-tuned model, or add one")
     turns = [message.model_dump(exclude_none=True) for message in messages]
-    ids = tokenizer.apply_chat_template(turns, add_generation_prompt=generation, return_dict=False)
+    try:
+        ids = tokenizer.apply_chat_template(turns, add_generation_prompt=generation, return_dict=False)
+    except TemplateError as error:  # some templates refuse a role, a system's for instance
+        raise ConfigError(f"the chat template refuses a conversation: {error}") from error
     return [int(token) for token in ids]
 
 

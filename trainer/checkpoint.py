@@ -74,7 +74,8 @@ def save(
         policy.model.save_pretrained(draft)
         policy.tokenizer.save_pretrained(draft)
         torch.save(optimizer.state_dict(), draft / _OPTIMIZER)
-        sizes = {str(file.relative_to(draft)): file.stat().st_size for file in sorted(draft.rglob("*"))}
+        files = sorted(file for file in draft.rglob("*") if file.is_file())
+        sizes = {str(file.relative_to(draft)): file.stat().st_size for file in files}
         state = {
             "step": step,
             "config_digest": digest(identity),
@@ -83,8 +84,10 @@ def save(
             "sizes": sizes,
         }
         (draft / _STATE).write_text(json.dumps(state, indent=1), "utf-8")
-    for old in _candidates(directory)[keep:]:
-        shutil.rmtree(old)
+    whole = [candidate for candidate in _candidates(directory) if read(candidate) is not None]
+    for old in whole[keep:]:
+        if old != path:
+            shutil.rmtree(old)
     return path
 
 
@@ -121,10 +124,15 @@ def check_identity(checkpoint: Checkpoint, identity: dict[str, Any]) -> None:
 
 def restore_optimizer(checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) -> None:
     """Load the optimiser's moments; the weights come with the model."""
-    optimizer.load_state_dict(torch.load(checkpoint.path / _OPTIMIZER, weights_only=True))
+    state = torch.load(checkpoint.path / _OPTIMIZER, weights_only=True, map_location="cpu")
+    optimizer.load_state_dict(state)  # moves each moment to where its weight is
 
 
 def _candidates(directory: Path) -> list[Path]:
     """Checkpoint directories, newest first."""
     found = directory.iterdir() if directory.is_dir() else ()
-    return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
+    return sorted((path for path in found if _NAME.fullmatch(path.name)), key=_step_of, reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))

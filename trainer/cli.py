@@ -64,9 +64,9 @@ def run(
     with _exit_codes():
         resolved = load_config(TrainConfig, config, overrides or ())
         from trainer.loop import train
-        from trainer.record import nonce_of
+        from trainer.record import run_nonce
 
-        with _grader(resolved, spawn_server, nonce_of(resolved.run.dir)) as grader:
+        with run_nonce(resolved.run.dir) as nonce, _grader(resolved, spawn_server, nonce) as grader:
             finished = train(resolved, grader, _progress_console())
     answer = {
         "step": finished.step,

@@ -42,7 +42,7 @@ class RunSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _named_after_its_directory(cls, data: object) -> object:
-        if isinstance(data, dict) and not data.get("id") and data.get("dir"):
+        if isinstance(data, dict) and not data.get("id") and isinstance(data.get("dir"), str | Path):
             return {**data, "id": Path(data["dir"]).name or "run"}
         return data
 

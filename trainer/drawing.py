@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rewarders.errors import ConfigError
 from rewarders.types import Task
 from trainer.chat import prompt_ids, written_text
 from trainer.models import Policy
@@ -15,9 +16,11 @@ def draw(
     """Complete each task `request.group_size` times; completions of a task follow one another.
 
     Raises:
-        ConfigError: a prompt is too long, or cannot be templated.
+        ConfigError: a prompt is too long, for the configuration or with its completion for the model, or cannot be
+            templated.
     """
     prompts = [prompt_ids(policy.tokenizer, task, max_prompt_tokens) for task in tasks]
+    _refuse_beyond_positions(policy, tasks, prompts, request.max_new_tokens)
     groups = sampler.sample(prompts, request)
     return [
         Rollout(
@@ -31,3 +34,16 @@ def draw(
         for group, (task, prompt, samples) in enumerate(zip(tasks, prompts, groups, strict=True))
         for index, sample in enumerate(samples)
     ]
+
+
+def _refuse_beyond_positions(
+    policy: Policy, tasks: Sequence[Task], prompts: Sequence[Sequence[int]], max_new_tokens: int
+) -> None:
+    room = getattr(policy.model.config, "max_position_embeddings", None)
+    for task, prompt in zip(tasks, prompts, strict=True):
+        if room and len(prompt) + max_new_tokens > room:
+            raise ConfigError(
+                f"task {task.id}: {len(prompt)} tokens of prompt and sampling.max_new_tokens = {max_new_tokens} "
+                f"are more than the {room} positions of the model",
+                hint="lower sampling.max_new_tokens, or drop the task",
+            )

@@ -14,7 +14,7 @@ from trainer.config import EvalSection, TrainConfig
 from trainer.data import load_task_set
 from trainer.drawing import draw
 from trainer.export import resolve_checkpoint
-from trainer.grading import Grader, component_means
+from trainer.grading import Grader, check_fault_budget, component_means
 from trainer.models import Policy, load_policy, use_threads
 from trainer.rollouts import Rollout
 from trainer.samplers import Sampler, SampleRequest
@@ -57,6 +57,7 @@ def evaluate(
 
     Raises:
         ConfigError: there are no held-out tasks.
+        FaultBudgetExceeded: too many completions are unscored for the accuracy to mean anything.
     """
     chosen = tasks[: config.eval.limit] if config.eval.limit else tasks
     if not chosen:
@@ -70,6 +71,7 @@ def evaluate(
     )
     rollouts = draw(policy, sampler, chosen, request, max_prompt_tokens=config.sampling.max_prompt_tokens)
     graded = grader.grade(rollouts, Run(id=f"{config.run.id}/held-out", step=step))
+    check_fault_budget(graded, config.grading.fault_budget, step)
     return summarise(rollouts, graded, config.eval)
 
 

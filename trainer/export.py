@@ -24,9 +24,7 @@ def resolve_checkpoint(path: Path) -> Checkpoint:
 def export(checkpoint: Checkpoint, to: Path) -> None:
     """Copy a checkpoint's model and tokenizer to `to`, whole or not at all. Raises as `model_directory`."""
     with model_directory(to) as draft:
-        for file in checkpoint.path.iterdir():
-            if file.name not in TRAINER_ONLY:
-                shutil.copy2(file, draft / file.name)
+        shutil.copytree(checkpoint.path, draft, ignore=shutil.ignore_patterns(*TRAINER_ONLY), dirs_exist_ok=True)
 
 
 @contextmanager

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from rewarders.errors import ConfigError
 from trainer.config import ModelSection
+from trainer.parity import refuse_unsupported
 
 disable_progress_bar()  # loading takes a moment, and the bar breaks the lines a run prints
 
@@ -38,9 +40,12 @@ def load_policy(config: ModelSection, path: Path | None = None) -> Policy:
     source = str(path or config.path)
     device = resolve_device(config.device)
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=getattr(torch, config.dtype))
+        # The masks the trainer makes mean something else to other implementations of attention.
+        model = AutoModelForCausalLM.from_pretrained(
+            source, dtype=getattr(torch, config.dtype), attn_implementation="sdpa"
+        )
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ConfigError(f"model.path = {source}: {_first_line(error)}") from error
     model.to(device).eval()  # no dropout: the sampler and the step must see one policy
     _own_memory(model)
@@ -72,27 +77,6 @@ def resolve_device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"model.device = {name}: {_first_line(error)}") from error
-
-
-def refuse_unsupported(model: Any, source: str) -> None:
-    """Check that the output embedding of the hidden states is the logits, and that attention forgets nothing.
-
-    The step computes logits of completion tokens only, and the sampler keeps its own key-value cache; a
-    model that rescales its logits afterwards or forgets early tokens would be trained on other numbers than
-    it is sampled with.
-
-    Raises:
-        ConfigError: naming what the model does.
-    """
-    window = getattr(model.config, "layer_types", None) or []
-    if any(kind != "full_attention" for kind in window):
-        raise ConfigError(f"{source} has layers without full attention: {', '.join(sorted(set(window)))}")
-    probe = torch.arange(4, device=model.device)[None] % model.config.vocab_size
-    with torch.inference_mode():
-        whole = model(input_ids=probe).logits
-        split = model.get_output_embeddings()(model.get_decoder()(input_ids=probe).last_hidden_state)
-    if not torch.allclose(whole, split, rtol=1e-3, atol=1e-3):
-        raise ConfigError(f"{source} changes its logits after the output embedding, which is not supported")
 
 
 def _own_memory(model: nn.Module) -> None:

@@ -18,8 +18,9 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from env_server.schemas import ScoredItem
-from rewarders.errors import ConfigError, TrainingError
+from rewarders.errors import ConfigError, InvalidTask, TrainingError
 from trainer.atomic import write_atomically
+from trainer.checkpoint import latest
 from trainer.config import TrainConfig
 from trainer.rollouts import Rollout
 
@@ -39,13 +40,28 @@ def locked(directory: Path) -> Iterator[None]:
         yield
 
 
-def nonce_of(directory: Path) -> str:
-    """A random name for the run in this directory, the same each time it is resumed."""
+@contextmanager
+def run_nonce(directory: Path) -> Iterator[str]:
+    """A random name for the run in this directory, the same each time it goes on from a checkpoint.
+
+    Answers of the reward service are kept under it. It is forgotten when the run is stopped by what it was answered:
+    once the service or a task has been mended, the same question must get a new answer.
+
+    Raises:
+        ConfigError: the directory cannot be made.
+    """
     path = directory / "nonce"
-    directory.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"run.dir = {directory}: {error.strerror}") from error
+    if not path.exists() or latest(directory / "checkpoints") is None:
         write_atomically(path, uuid.uuid4().hex)
-    return path.read_text("utf-8")
+    try:
+        yield path.read_text("utf-8")
+    except (TrainingError, InvalidTask):
+        path.unlink()
+        raise
 
 
 class RunRecord:
@@ -55,6 +71,7 @@ class RunRecord:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._files = {name: _opened(directory / name, offsets.get(name, 0)) for name in LOGS}
+        self._going_on = next_step > 0
         self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=next_step)
         self._rubrics: dict[str, str] = {}
 
@@ -88,7 +105,7 @@ class RunRecord:
         """Write the resolved configuration and what the run stands on: versions and digests."""
         write_atomically(self.directory / "config.json", config.model_dump_json(indent=1) + "\n")
         path = self.directory / "manifest.json"
-        if path.exists():
+        if path.exists() and self._going_on:
             self._rubrics = json.loads(path.read_text("utf-8"))["rubrics"]
         self._facts = {"run": config.run.id, "versions": _versions(), **facts}
         self._write_manifest()

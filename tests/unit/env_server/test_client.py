@@ -9,6 +9,7 @@ from raw_items import raw_item
 
 from env_server.client import AsyncRewardClient, RequestRefused, RewardClient, ServiceUnreachable
 from env_server.schemas import Item, ScoreResponse
+from rewarders.errors import ConfigError
 
 ITEMS = [Item.model_validate(raw_item("x"))]
 HANG_UP = b""
@@ -79,6 +80,17 @@ def test_a_500_is_not_sent_again():
 def test_a_service_that_never_answers_is_an_error_and_never_a_reward():
     with pytest.raises(ServiceUnreachable, match="failed 2 times; the last time: status 503"):
         ask(answer("503 X"), answer("503 X"), retries=1)
+
+
+def test_an_answer_that_no_reward_service_gives_is_an_error():
+    with pytest.raises(ServiceUnreachable, match="is no reward service"):
+        ask(answer("200 OK", b'{"hello": 1}'))
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "ftp://127.0.0.1", "127.0.0.1:8080"])
+def test_an_address_that_is_none_is_an_error_of_the_configuration(url: str):
+    with pytest.raises(ConfigError, match="is no address of a reward service"), RewardClient(url) as client:
+        client.score(ITEMS)
 
 
 def test_nobody_listening_is_said_with_the_address():

@@ -56,6 +56,19 @@ def test_only_the_newest_are_kept(save):
     assert [path.exists() for path in paths] == [False, True, True]
 
 
+def test_a_torn_checkpoint_is_not_kept_in_place_of_a_whole_one(save):
+    early, torn = save(1), save(100)
+    (torn / "state.json").unlink()
+    late = save(2, keep=1)
+    assert (early.exists(), late.exists(), checkpoint.latest(late.parent).path) == (False, True, late)
+
+
+def test_checkpoints_are_ordered_by_step_and_not_by_name(save):
+    save(999_999)
+    newest = save(1_000_000, keep=1)
+    assert checkpoint.latest(newest.parent).path == newest
+
+
 @pytest.mark.parametrize("damage", ["truncate", "remove", "no state", "draft"])
 def test_a_torn_checkpoint_is_passed_over(save, damage):
     whole, torn = save(1), save(2)

@@ -1,12 +1,14 @@
 import json
 
 import pytest
+import torch
 
 from env_server.schemas import ScoredItem, Status
-from rewarders.errors import ConfigError, TrainingError
+from rewarders.errors import ConfigError, FaultBudgetExceeded, TrainingError
 from rewarders.types import FinishReason
+from trainer.checkpoint import save
 from trainer.config import TrainConfig
-from trainer.record import RunRecord, locked, read_lines
+from trainer.record import RunRecord, locked, read_lines, run_nonce
 from trainer.rollouts import Rollout
 from trainer.samplers import Sample
 
@@ -95,3 +97,24 @@ def test_a_rubric_that_changes_in_mid_run_stops_it_even_after_a_resume(opened):
 def test_two_trainers_cannot_share_a_run_directory(tmp_path):
     with locked(tmp_path), pytest.raises(ConfigError, match="another trainer"), locked(tmp_path):
         raise AssertionError("the lock was given twice")
+
+
+def test_a_run_keeps_its_nonce_while_it_goes_on_from_checkpoints(tmp_path, policy):
+    with run_nonce(tmp_path / "run") as first:
+        pass
+    with run_nonce(tmp_path / "run") as without_checkpoint:
+        assert without_checkpoint != first
+        optimizer = torch.optim.AdamW(policy.model.parameters())
+        save(tmp_path / "run/checkpoints", policy, optimizer, step=1, identity={}, offsets={}, keep=1)
+    with run_nonce(tmp_path / "run") as resumed:
+        assert resumed == without_checkpoint
+    with pytest.raises(FaultBudgetExceeded), run_nonce(tmp_path / "run"):
+        raise FaultBudgetExceeded("an outage")
+    with run_nonce(tmp_path / "run") as mended:
+        assert mended != resumed, "the recorded faults would be answered again"
+
+
+def test_a_run_directory_that_is_a_file_is_an_error_of_the_configuration(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(ConfigError, match=r"run\.dir"), run_nonce(tmp_path / "run"):
+        pass
