@@ -20,7 +20,9 @@ from rewarders.registry import Registry
 
 def create_app(service: Service) -> FastAPI:
     """The HTTP face of a service that is open."""
-    app = FastAPI(title="Assay reward service", version=SERVICE_BUILD.split()[1], docs_url=None, redoc_url=None)
+    app = documents.DocumentedApp(
+        title="Assay reward service", version=SERVICE_BUILD.split()[1], docs_url=None, redoc_url=None
+    )
     app.state.service = service
     documents.install(app)
     app.include_router(score.router)

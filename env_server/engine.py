@@ -17,12 +17,20 @@ from env_server.rubric_book import BoundRubric, RubricBook
 from env_server.schemas import Item, Problem, RawItem, Run, ScoredItem, ScoreResponse, Status
 from env_server.worker_process import Job, Reply
 from env_server.workers import WorkerPool
-from rewarders.errors import InvalidTask, UnknownRubric
+from rewarders.errors import InvalidTask
 from rewarders.registry import RewarderSpec, unechoed_problem
 from rewarders.rubric import Part, combine
 from rewarders.types import Component, RewardBreakdown
 
 SERVICE_BUILD = f"assay {metadata.version('assay')}"
+
+
+@dataclass(frozen=True)
+class KeepReply:
+    """Asks for the answer to be kept under an idempotency key."""
+
+    key: str
+    request_digest: str
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,7 @@ class Engine:
     ledger: LedgerWriter | None
     """None only where the operator turned the ledger off."""
 
-    async def score(
-        self, raw_items: Sequence[RawItem], run: Run | None = None, keep: "KeepReply | None" = None
-    ) -> bytes:
+    async def score(self, raw_items: Sequence[RawItem], run: Run | None = None, keep: KeepReply | None = None) -> bytes:
         """Score items and answer them in order, as the JSON of a `ScoreResponse`.
 
         An item that is wrong, or that we fail to score, leaves its neighbours alone. The answer is returned only
@@ -74,17 +80,9 @@ class Engine:
         except ValidationError as error:
             field, message = unechoed_problem(error)
             return problem_of(InvalidTask(f"{field or 'the item'}: {message}", field=field), item=index)
-        except (InvalidTask, UnknownRubric) as error:
+        except InvalidTask as error:
             return problem_of(error, item=index)
         return _Prepared(item, bound)
-
-
-@dataclass(frozen=True)
-class KeepReply:
-    """Asks for the answer to be kept under an idempotency key."""
-
-    key: str
-    request_digest: str
 
 
 @dataclass(frozen=True)

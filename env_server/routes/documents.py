@@ -1,4 +1,4 @@
-"""Problem documents as responses: the handlers that turn every error into one."""
+"""What the service's documents look like: problem documents, and the OpenAPI description."""
 
 from typing import Any
 
@@ -7,9 +7,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from env_server.problems import MEDIA_TYPE, http_problem, problem_of
-from env_server.schemas import Problem
+from env_server.schemas import Problem, ScoreRequest
 from rewarders.errors import AssayError, Overloaded
 
+SCHEMAS = "#/components/schemas/"
 _STATUSES = (400, 404, 405, 408, 409, 413, 415, 422, 500, 503)
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
@@ -18,6 +19,17 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     }
     for status in _STATUSES
 }
+
+
+class DocumentedApp(FastAPI):
+    """Adds to the OpenAPI document the bodies that FastAPI does not parse itself."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, with the request of `POST /v1/score` among its schemas."""
+        document = super().openapi()
+        request = ScoreRequest.model_json_schema(ref_template=SCHEMAS + "{model}")
+        document["components"]["schemas"] |= {**request.pop("$defs", {}), "ScoreRequest": request}
+        return document
 
 
 def install(app: FastAPI) -> None:

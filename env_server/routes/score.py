@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from env_server import strict_json
 from env_server.routes.bodies import read_body
-from env_server.routes.documents import PROBLEM_RESPONSES
-from env_server.schemas import RawItem, Run, ScoreRequest, ScoreResponse
+from env_server.routes.documents import PROBLEM_RESPONSES, SCHEMAS
+from env_server.schemas import RawItem, Run, ScoreResponse
 from env_server.service import Service
 from rewarders.errors import RequestError, TooLarge
 from rewarders.registry import unechoed_problem
@@ -27,7 +27,7 @@ router = APIRouter()
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": ScoreRequest.model_json_schema(ref_template="#/$defs/{model}")}},
+            "content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}ScoreRequest"}}},
         },
         "parameters": [{"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}}],
     },

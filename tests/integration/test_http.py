@@ -186,4 +186,12 @@ def test_the_service_says_what_it_has(http):
     assert rewarders["maths.equal"]["distribution"].startswith("assay ")
     assert http.get("/healthz").json() == {"status": "ok"}
     assert http.get("/readyz").status_code == 200
-    assert "/v1/score" in http.get("/openapi.json").json()["paths"]
+
+
+def test_the_description_of_the_interface_describes_every_body(http):
+    document = http.get("/openapi.json").json()
+    assert "/v1/score" in document["paths"]
+    references = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert {"ScoreRequest", "ScoreResponse", "Task"} <= references
+    assert references <= document["components"]["schemas"].keys()
+    assert '"#/$defs' not in json.dumps(document)
