@@ -78,6 +78,10 @@ class RunningServer:
         self.process.stdout.close()
         return self.process.wait(timeout=30)
 
+    def cpu_ticks(self) -> int:
+        """CPU time that the worker processes have used so far, in clock ticks."""
+        return sum(_ticks(pid) for pid in self.descendants())
+
     def descendants(self) -> list[int]:
         """Process ids below the server: the nursery, then its workers."""
         found, frontier = [], [self.process.pid]
@@ -87,10 +91,22 @@ class RunningServer:
         return found
 
 
+def _ticks(pid: int) -> int:
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12]) if fields else 0  # user and system time
+
+
 def _children(pid: int) -> list[int]:
-    path = Path(f"/proc/{pid}/task")
-    tasks = path.iterdir() if path.exists() else []
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for children in tasks for child in _read(children).split()]
+
+
+def _read(path: Path) -> str:
+    """A file of a process that may be gone by now."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @pytest.fixture

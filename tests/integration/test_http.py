@@ -90,12 +90,12 @@ def test_a_key_sent_again_gives_the_same_answer_and_no_second_record(http):
 
 
 def test_a_key_in_flight_is_refused_until_its_first_request_is_answered(http):
-    body = json.dumps({"items": [raw_item("burn", "obeys.v1")]})
+    body = json.dumps({"items": [raw_item("burn", "obeys.v1")] * 10})  # seconds of work: nobody comes too late
     headers = {**JSON, "idempotency-key": "in-flight"}
     statuses: list[int] = []
 
     def send() -> None:
-        statuses.append(httpx.post(f"{http.base_url}/v1/score", content=body, headers=headers).status_code)
+        statuses.append(httpx.post(f"{http.base_url}/v1/score", content=body, headers=headers, timeout=60).status_code)
 
     threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:

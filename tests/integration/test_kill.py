@@ -160,8 +160,9 @@ def test_sigterm_finishes_what_is_under_way_and_leaves_with_0(make_server):
             )
 
     thread = threading.Thread(target=send)
+    idle = server.cpu_ticks()
     thread.start()
-    time.sleep(0.15)
+    wait_until(lambda: server.cpu_ticks() > idle + 10)
     assert server.stop() == 0
     thread.join()
     assert answers == [0.0]
