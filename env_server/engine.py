@@ -129,8 +129,8 @@ class _Scored:
                 "status": str(self.status),
                 "reward": breakdown.reward,
                 "task_digest": item.task.digest,
-                "task": item.task.model_dump(mode="json", exclude_none=True),
-                "completion": item.completion.model_dump(mode="json", exclude_none=True),
+                "task": item.task.document,
+                "completion": item.completion.document,
                 "breakdown": breakdown.model_dump(mode="json", exclude={"record_id"}),
                 "instrument": self.entry.bound.instrument,
                 "service": SERVICE_BUILD,
@@ -139,9 +139,8 @@ class _Scored:
 
 
 def _jobs(entry: _Prepared) -> Iterator[Job]:
-    completion = entry.item.completion.model_dump(mode="json")
     for part, spec in entry.bound.parts:
-        yield Job(spec.name, completion, spec.project(entry.item.task.reference), part.params)
+        yield Job(spec.name, entry.item.completion.document, spec.project(entry.item.task.reference), part.params)
 
 
 def _score(entry: _Prepared, replies: Iterator[Reply]) -> _Scored:

@@ -90,15 +90,14 @@ def combine(rubric: Rubric, components: Sequence[Component]) -> tuple[float | No
     Returns the reward, None where the completion is unscored, and the components with contributions that add up to
     the reward exactly.
     """
-    closed = next((i for i, part in enumerate(rubric.parts) if part.gate and _value(part, components[i]) == 0), None)
-    broken = any(part.counts and component.fault for part, component in zip(rubric.parts, components, strict=True))
-    if broken and closed is None:
+    values = [_value(part, component) for part, component in zip(rubric.parts, components, strict=True)]
+    parts = list(zip(rubric.parts, values, strict=True))
+    closed = next((index for index, (part, value) in enumerate(parts) if part.gate and value == 0), None)
+    if closed is None and any(part.counts and value is None for part, value in parts):
         return None, tuple(components)
-    shares = [
-        part.weight * (_value(part, component) or 0.0) / rubric.denominator
-        for part, component in zip(rubric.parts, components, strict=True)
-    ]
-    reward = _weighted(rubric, components)
+    weighted = [part.weight * (value or 0.0) for part, value in parts]
+    shares = [amount / rubric.denominator for amount in weighted]
+    reward = math.fsum(weighted) / rubric.denominator
     if closed is not None:
         shares[closed] -= math.fsum(shares)
         reward = 0.0
@@ -108,12 +107,8 @@ def combine(rubric: Rubric, components: Sequence[Component]) -> tuple[float | No
 
 
 def _value(part: Part, component: Component) -> float | None:
+    """The score that counts; None where a fault stands in its place."""
     return part.effective(component.verdict.score) if component.verdict else None
-
-
-def _weighted(rubric: Rubric, components: Sequence[Component]) -> float:
-    pairs = zip(rubric.parts, components, strict=True)
-    return math.fsum(part.weight * (_value(part, c) or 0.0) for part, c in pairs) / rubric.denominator
 
 
 def _exactly_additive(shares: list[float], total: float) -> tuple[list[float], float]:

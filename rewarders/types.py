@@ -5,7 +5,7 @@ All types are frozen, refuse unknown fields, coerce nothing and hold only finite
 
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
@@ -47,13 +47,18 @@ class Task(Wire):
     split: str | None = None
 
     @cached_property
+    def document(self) -> dict[str, Any]:
+        """The task as JSON, reference included, without what was not given."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @cached_property
     def digest(self) -> str:
         """Content address of the task, reference included."""
-        return digest(self.model_dump(mode="json", exclude_none=True))
+        return digest(self.document)
 
-    def public(self) -> Self:
-        """The task as a policy may see it: without its reference."""
-        return self.model_copy(update={"reference": None})
+    def public(self) -> "Task":
+        """The task as a policy may see it: without its reference, and nothing derived from it carried along."""
+        return self.model_construct(**{**dict(self), "reference": None})
 
 
 class FinishReason(StrEnum):
@@ -75,9 +80,14 @@ class Completion(Wire):
     policy_version: str | None = None
 
     @cached_property
+    def document(self) -> dict[str, Any]:
+        """The completion as JSON, without what was not given."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @cached_property
     def digest(self) -> str:
         """Content address of the completion."""
-        return digest(self.model_dump(mode="json", exclude_none=True))
+        return digest(self.document)
 
 
 class Verdict(Wire):

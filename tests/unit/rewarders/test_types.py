@@ -48,9 +48,13 @@ def test_a_component_holds_exactly_one_of_verdict_and_fault(field):
 
 
 def test_the_policy_never_sees_the_reference():
-    shown = task(reference={"answer": "4"}).public()
+    whole = task(reference={"answer": "4"})
+    before = whole.digest  # derived values are kept with a task, and must not go along
+    shown = whole.public()
     assert shown.reference is None
     assert "4" not in shown.model_dump_json()
+    assert "reference" not in shown.document
+    assert shown.digest == task().digest != before
 
 
 def test_types_cannot_be_changed_or_extended():
