@@ -1,0 +1,203 @@
+"""Control groups for memory, processes and CPU: version 2 where delegated to us, version 1 as root, else none.
+
+A folder `assay-<pid>-<start time>` below our own group holds those of one warden, so that `sweep` can tell whose owner is dead.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_V1 = ("memory", "pids", "cpu", "cpuacct")
+_V2 = {"memory", "pids", "cpu"}
+_PERIOD_US = 100_000
+PREFIX = "assay-"
+
+
+class NoCgroups(OSError):
+    """This process may not make control groups; the message says what is missing."""
+
+
+def process_start(pid: int) -> int | None:
+    """When the process started, in clock ticks since boot; None if there is no such process."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return None
+
+
+def owned_by(pid: int) -> str:
+    """Name for what a process leaves behind, from which `sweep` can tell whether it is still alive."""
+    return f"{PREFIX}{pid}-{process_start(pid)}"
+
+
+class Group:
+    """One control group: the folder of each hierarchy, and what it counts."""
+
+    def __init__(self, folders: dict[str, Path], version: int) -> None:
+        self._folders, self._version = folders, version
+        self._limits: tuple[int, int] | None = None
+        for folder in folders.values():
+            folder.mkdir(exist_ok=True)
+        self._set("cpu", "cpu.max", f"{_PERIOD_US} {_PERIOD_US}", "cpu.cfs_quota_us", str(_PERIOD_US))
+
+    def attach(self, pid: int) -> None:
+        """Move a process in. Raises OSError when it is gone."""
+        for folder in set(self._folders.values()):
+            (folder / "cgroup.procs").write_text(str(pid))
+
+    def limit(self, memory_bytes: int, pids: int) -> None:
+        """Set the limits of the next run and forget the peak of the one before. Raises OSError."""
+        if self._limits != (memory_bytes, pids):
+            self._set("memory", "memory.max", str(memory_bytes), "memory.limit_in_bytes", str(memory_bytes))
+            self._set("pids", "pids.max", str(pids), "pids.max", str(pids))
+            with suppress(OSError):  # no swap accounting
+                self._set("memory", "memory.swap.max", "0", "memory.memsw.limit_in_bytes", str(memory_bytes))
+            self._limits = (memory_bytes, pids)
+        with suppress(OSError):  # before Linux 6.12 version 2 cannot forget
+            self._set("memory", "memory.peak", "reset", "memory.max_usage_in_bytes", "0")
+
+    def cpu_s(self) -> float:
+        """CPU seconds used so far."""
+        if self._version == 1:
+            return int((self._folders["cpuacct"] / "cpuacct.usage").read_text()) / 1e9
+        return _counter(self._folders["cpu"] / "cpu.stat", "usage_usec") / 1e6
+
+    def peak_bytes(self) -> int:
+        """Most memory used at once since `limit`; 0 where the kernel does not say."""
+        name = "memory.peak" if self._version == 2 else "memory.max_usage_in_bytes"
+        try:
+            return int((self._folders["memory"] / name).read_text())
+        except OSError:
+            return 0
+
+    def out_of_memory_kills(self) -> int:
+        """Processes that the kernel has killed here for want of memory."""
+        name = "memory.events" if self._version == 2 else "memory.oom_control"
+        return _counter(self._folders["memory"] / name, "oom_kill")
+
+    def remove(self) -> bool:
+        """Remove it; False while something still lives in it."""
+        for folder in set(self._folders.values()):
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return False
+        return True
+
+    def _set(self, controller: str, name_v2: str, value_v2: str, name_v1: str, value_v1: str) -> None:
+        name, value = (name_v2, value_v2) if self._version == 2 else (name_v1, value_v1)
+        (self._folders[controller] / name).write_text(value)
+
+
+class Cgroups:
+    """Where this process may make groups."""
+
+    def __init__(self, parent: Path | None = None) -> None:
+        """Find a hierarchy and make our folder in it.
+
+        Args:
+            parent: a delegated version 2 folder named by the operator; by default the group of this process.
+
+        Raises:
+            NoCgroups: saying what is missing.
+        """
+        self.version, roots = _hierarchies(parent)
+        self._roots = {controller: root / owned_by(os.getpid()) for controller, root in roots.items()}
+        self._count = 0
+        try:
+            for root in dict.fromkeys(self._roots.values()):
+                root.mkdir(exist_ok=True)
+                if self.version == 2:
+                    (root / "cgroup.subtree_control").write_text("+memory +pids +cpu")
+        except OSError as error:
+            raise NoCgroups(f"cannot make a control group: {error}") from error
+
+    def make(self) -> Group:
+        """A new group. Raises OSError."""
+        self._count += 1
+        return Group({name: root / str(self._count) for name, root in self._roots.items()}, self.version)
+
+    def close(self) -> None:
+        """Remove our folder."""
+        for root in set(self._roots.values()):
+            with suppress(OSError):
+                root.rmdir()
+
+
+def _hierarchies(parent: Path | None) -> tuple[int, dict[str, Path]]:
+    mounts = dict(_mounts())
+    own = dict(_own_groups())
+    if parent is None and "" in own and "" in mounts:
+        parent = mounts[""] / own[""].lstrip("/")
+    if parent is not None and _available(parent) >= _V2:
+        _delegate(parent)
+        return 2, dict.fromkeys(_V2, parent)
+    if all(name in mounts and name in own for name in _V1):
+        return 1, {name: _visible(mounts[name], own[name]) for name in _V1}
+    raise NoCgroups("no hierarchy with memory, pids and cpu controllers can be found")
+
+
+def _available(folder: Path) -> set[str]:
+    try:
+        return set((folder / "cgroup.controllers").read_text().split())
+    except OSError:
+        return set()
+
+
+def _delegate(parent: Path) -> None:
+    try:
+        (parent / "cgroup.subtree_control").write_text("+memory +pids +cpu")
+    except OSError as error:
+        raise NoCgroups(f"{parent} is not delegated to us, or holds processes itself: {error.strerror}") from error
+
+
+def _visible(mount: Path, group: str) -> Path:
+    """The folder of our group; a container sees its own group as the top."""
+    folder = mount / group.lstrip("/")
+    return folder if folder.is_dir() else mount
+
+
+def _mounts() -> Iterator[tuple[str, Path]]:
+    """(controller, mount point), with "" for version 2."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split(" ", 2)
+        if kind == "cgroup2":
+            yield "", Path(before.split()[4])
+        if kind == "cgroup":
+            for option in options.split(","):
+                yield option, Path(before.split()[4])
+
+
+def _own_groups() -> Iterator[tuple[str, str]]:
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, group = line.split(":", 2)
+        for controller in controllers.split(","):
+            yield controller, group
+
+
+def _counter(path: Path, name: str) -> int:
+    for line in path.read_text().splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return int(value)
+    return 0
+
+
+def leftovers() -> Iterator[Path]:
+    """Folders of wardens that are dead, innermost first."""
+    try:
+        mounts, own = dict(_mounts()), dict(_own_groups())
+    except OSError:
+        return
+    for controller in (*_V1, ""):
+        if controller not in mounts or controller not in own:
+            continue
+        for folder in sorted(_visible(mounts[controller], own[controller]).glob(f"{PREFIX}*-*")):
+            _, pid, start = folder.name.split("-")
+            if process_start(int(pid)) != int(start):
+                yield from sorted(path for path in folder.iterdir() if path.is_dir())
+                yield folder

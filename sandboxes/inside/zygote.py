@@ -1,0 +1,171 @@
+"""A warm interpreter that forks keepers. It never sees a request, so no program can find another's in its memory.
+
+Started by the warden with one socket. First it is told its policy; then each message is a socket for a new keeper, and the
+answer is the keeper's pid together with a descriptor of its process.
+"""
+
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from sandboxes.inside import kernel, landlock, root, seccomp
+from sandboxes.inside.cgroups import owned_by
+from sandboxes.inside.child import Outlook
+from sandboxes.inside.keeper import Den, keep
+
+MESSAGE_BYTES = 65536
+INSIDE_UID = 1000
+_NAMESPACES = (
+    kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWNET
+    | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+)  # fmt: skip
+
+
+def main(control_fd: int) -> None:
+    """Prepare as the policy says, report, then fork keepers until the warden is gone."""
+    control = socket.socket(fileno=control_fd)
+    kernel.die_with_parent()
+    policy = json.loads(control.recv(MESSAGE_BYTES))
+    try:
+        confinement = _prepare(policy)
+    except (OSError, ImportError) as error:
+        control.send(json.dumps({"error": str(error)}).encode())
+        return
+    control.send(json.dumps({"ready": True, "landlock": confinement.landlock}).encode())
+    gc.collect()
+    gc.freeze()  # keeps the pages of everything imported shared between runs
+    _serve(control, confinement)
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What every keeper of this policy puts on."""
+
+    full: bool
+    proc: bool
+    landlock: int
+    readable: list[str]
+    seccomp: bytes
+    address_space_base: int
+
+
+def _prepare(policy: dict[str, Any]) -> Confinement:
+    full = policy["tier"] == "full"
+    sys.path += policy["paths"]
+    for name in policy["preload"]:
+        importlib.import_module(name)
+    address_space_base = _address_space()
+    if full:
+        _own_the_mounts()
+        root.build(policy["mounts"], proc=True)
+    _become_nobody(policy["uid"])
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps keepers; the warden has their pidfd
+    return Confinement(
+        full=full,
+        proc=policy["proc"],
+        landlock=landlock.abi(),
+        readable=[*root.readable(policy["mounts"]), *(["/proc"] if policy["proc"] else [])],
+        seccomp=seccomp.assemble(policy["syscalls"], policy["filtered"], unix_sockets=full),
+        address_space_base=address_space_base,
+    )
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm") as sizes:
+        return int(sizes.read().split()[0]) * os.sysconf("SC_PAGESIZE")
+
+
+def _own_the_mounts() -> None:
+    """A mount namespace of our own, as root directly and as anybody else through a user namespace."""
+    if os.geteuid() == 0:
+        kernel.unshare(kernel.CLONE_NEWNS)
+        return
+    uid, gid = os.geteuid(), os.getegid()
+    kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS)
+    _map_ids("/proc/self", uid, uid, gid, gid)
+
+
+def _map_ids(proc: str, inside_uid: int, uid: int, inside_gid: int, gid: int) -> None:
+    for name, content in (("setgroups", "deny"), ("uid_map", f"{inside_uid} {uid} 1"), ("gid_map", f"{inside_gid} {gid} 1")):
+        with open(f"{proc}/{name}", "w") as file:
+            file.write(content)
+
+
+def _become_nobody(uid: int) -> None:
+    """As root, be somebody who owns nothing. Anybody else stays who they are."""
+    if os.geteuid() == 0 and uid:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map would belong to root
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # forgotten with the old identity
+
+
+def _serve(control: socket.socket, confinement: Confinement) -> None:
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
+        if not message:
+            return
+        pid, pidfd = kernel.clone(_NAMESPACES) if confinement.full else _fork()
+        if pid == 0:
+            control.close()
+            _become_keeper(socket.socket(fileno=descriptors[0]), json.loads(message), confinement)
+        socket.send_fds(control, [b"%d" % pid], [pidfd])
+        os.close(pidfd)
+        os.close(descriptors[0])
+
+
+def _fork() -> tuple[int, int]:
+    pid = os.fork()
+    return pid, os.pidfd_open(pid) if pid else -1
+
+
+def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Confinement) -> NoReturn:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    den = _isolate(shape, proc=confinement.proc) if confinement.full else _settle()
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # nobody of the same user looks into this process
+    kernel.drop_capabilities()
+    writable = [path for path in root.DEVICES if os.path.exists(path)]
+    if confinement.landlock:
+        own = [] if confinement.full else [f"/proc/{os.getpid()}"]
+        landlock.restrict(confinement.landlock, [*confinement.readable, *own], [*writable, den.scratch])
+    seccomp.install(confinement.seccomp)
+    again = 0 if confinement.full else confinement.landlock
+    keep(link, den, Outlook(confinement.address_space_base, again, confinement.readable, [*writable, den.scratch]))
+    os._exit(0)
+
+
+def _isolate(shape: dict[str, int], *, proc: bool) -> Den:
+    """Settle in the namespaces that this process was cloned into."""
+    uid, gid = os.geteuid(), os.getegid()
+    _map_ids("/proc/self", INSIDE_UID, uid, INSIDE_UID, gid)
+    kernel.set_hostname("sandbox")
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV
+    if proc:
+        kernel.mount("proc", "/proc", "proc", flags | kernel.MS_NOEXEC)
+    else:
+        kernel.mount("tmpfs", "/proc", "tmpfs", flags | kernel.MS_NOEXEC, "mode=000,size=4k")
+    size = f"mode=700,size={shape['disk_bytes']},nr_inodes={shape['inodes']}"
+    kernel.mount("tmpfs", root.SCRATCH, "tmpfs", flags, size)
+    kernel.drop_bounding_set()
+    return Den(root.SCRATCH, root.WORK, own_pids=True)
+
+
+def _settle() -> Den:
+    """Without namespaces: a folder of our own, and orphans fall to us."""
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    scratch = f"{root.SCRATCH}/{owned_by(os.getpid())}"
+    os.mkdir(scratch, 0o700)
+    return Den(scratch, scratch, own_pids=False)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,176 @@
+"""The embedded backend: Linux namespaces around warm fork servers. No daemon, no root needed where user namespaces are allowed.
+
+`tier="full"` gives each run new user, pid, mount, network, ipc and uts namespaces, a read-only root with a private tmpfs, no
+capability, no_new_privs, Landlock, seccomp, rlimits, and control groups where they can be had. `tier="landlock"` is what is left
+without namespaces; it is used only when it is asked for.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from sandboxes.boxes import Artefacts, Box, NotCompiled, Origin, linked, opened, shape_of
+from sandboxes.errors import SandboxFault, SandboxMisconfigured, SandboxUnavailable
+from sandboxes.inside.spares import bootstrap
+from sandboxes.layers import Layer, layers_of
+from sandboxes.policy import Policy, base_python, find_policies
+from sandboxes.types import Limits, Program, SandboxResult, Submission
+from sandboxes.warden_link import WardenLink
+
+Tier = Literal["full", "landlock"]
+NOBODY_UID = 65534
+
+
+class NamespaceSandbox:
+    """Runs programs on this machine. All methods belong to the event loop that `start` ran on."""
+
+    def __init__(
+        self, *, tier: Tier = "full", parallel: int | None = None, python: str | None = None, cgroup: str = "",
+        policies: Mapping[str, Policy] | None = None,
+    ) -> None:  # fmt: skip
+        """Nothing runs yet.
+
+        Args:
+            tier: `full`, or `landlock` to do without namespaces.
+            parallel: submissions at once; by default one for each core.
+            python: interpreter for Python programs; by default the server's own without its packages.
+            cgroup: a delegated control group (version 2) to use; empty looks for one, `-` uses none.
+            policies: the languages; by default those that ship.
+        """
+        self._tier, self._cgroup = tier, cgroup
+        self._parallel = parallel or os.cpu_count() or 1
+        self._policies = dict(policies or find_policies(python))
+        self._artefacts = Artefacts()
+        self._slots = asyncio.Semaphore(self._parallel)
+        self._connecting = asyncio.Lock()
+        self._link: WardenLink | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    @property
+    def backend(self) -> str:
+        """Name and tier."""
+        return f"namespaces:{self._tier}"
+
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """The languages, whether they can run here or not."""
+        return self._policies
+
+    def policy_digest(self, language: str) -> str:
+        """Digest of the language's policy, toolchain version included. Raises SandboxMisconfigured."""
+        return self._policy(language).digest
+
+    async def start(self) -> None:
+        """Start the warden and the Python fork server, and let the canaries try to get out.
+
+        Raises:
+            SandboxMisconfigured: this machine cannot give the isolation, or a canary got out.
+            SandboxUnavailable: it did not start in time.
+        """
+        from sandboxes.attack_suite import canaries
+
+        await self._connected("python")
+        escaped = [result for result in await canaries(self) if not result.contained]
+        if escaped:
+            await self.close()
+            raise SandboxMisconfigured(f"the sandbox does not hold: {escaped[0].id}: {escaped[0].detail}")
+
+    async def layers(self) -> list[Layer]:
+        """Which layers of isolation hold, and what to do about those that do not. Raises SandboxFault."""
+        link = await self._connected("python")
+        hello = await link.hello()
+        said = await link.start(self._for_zygote("python"), base_python(), self._parallel)
+        return layers_of(self._tier, said, hello)
+
+    @asynccontextmanager
+    async def open(self, program: Program) -> AsyncIterator[Submission]:
+        """A sandbox for one submission. Raises SandboxFault."""
+        async with self._slots, self._opened(program) as submission:
+            yield submission
+
+    async def run(self, program: Program, stdin: bytes = b"") -> SandboxResult:
+        """Open, run once, close. Raises SandboxFault."""
+        async with self._slots, self._opened(program) as submission:
+            return await submission.run(stdin, last=True)
+
+    async def run_linked(self, judge: Program, candidate: Program) -> tuple[SandboxResult, SandboxResult]:
+        """Run two programs with a socket between them. Raises SandboxFault."""
+        async with self._slots, self._opened(judge) as first, self._opened(candidate) as second:
+            for program, submission in ((judge, first), (candidate, second)):
+                if isinstance(submission, NotCompiled):
+                    raise SandboxMisconfigured(f"a linked program in {program.language} did not compile")
+            assert isinstance(first, Box), "only boxes are left"
+            assert isinstance(second, Box), "only boxes are left"
+            return await linked(await self._connected("python"), first, second)
+
+    async def close(self) -> None:
+        """End the warden and, with it, everything it started."""
+        self._closed = True
+        link, self._link = self._link, None
+        if link:
+            await link.close()
+        await self._end_process()
+
+    @asynccontextmanager
+    async def _opened(self, program: Program) -> AsyncIterator[Box | NotCompiled]:
+        policy = self._policy(program.language)
+        link = await self._connected(policy.name)
+        origin = Origin(self.backend, policy.digest)
+        async with opened(link, policy, program, origin, self._artefacts) as submission:
+            yield submission
+
+    def _policy(self, language: str) -> Policy:
+        policy = self._policies.get(language)
+        if policy is None:
+            known = ", ".join(sorted(self._policies))
+            raise SandboxMisconfigured(f"no policy for the language {language[:40]!r}; there are {known}")
+        if policy.missing:
+            raise SandboxMisconfigured(policy.missing)
+        return policy
+
+    def _for_zygote(self, language: str) -> dict[str, Any]:
+        return self._policy(language).for_zygote(self._tier, NOBODY_UID, shape_of(Limits()))
+
+    async def _connected(self, language: str) -> WardenLink:
+        """The warden, started again if it was lost, with the language's fork server."""
+        async with self._connecting:
+            if self._closed:
+                raise SandboxUnavailable("the sandbox is closed")
+            if self._link is None or self._link.lost:
+                await self._end_process()
+                self._link = await self._start_warden()
+        await self._link.start(self._for_zygote(language), self._policies[language].names["python"], self._parallel)
+        return self._link
+
+    async def _start_warden(self) -> WardenLink:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            # Of the thread that calls: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
+            self._process = subprocess.Popen(
+                [base_python(), *bootstrap("warden", [str(theirs.fileno()), self._cgroup])],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={"PYTHONHASHSEED": "0"}, cwd="/",
+            )  # fmt: skip
+        reader, writer = await asyncio.open_connection(sock=ours)
+        link = WardenLink(reader, writer)
+        try:
+            await link.hello()
+        except SandboxFault:
+            await link.close()
+            raise
+        return link
+
+    async def _end_process(self) -> None:
+        """Give the warden a moment to remove what it made, then end it."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            await asyncio.to_thread(process.wait, 5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
