@@ -4,6 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 
+_NO_GROUPS = (
+    "name a delegated version 2 group (systemd: Delegate=yes), or run as root; until then nothing holds the memory of"
+    " several processes together but their number"
+)
+
+
 @dataclass(frozen=True)
 class Layer:
     """One layer."""
@@ -26,15 +32,11 @@ def layers_of(tier: str, zygote: dict[str, Any], hello: dict[str, Any]) -> list[
         Layer("read-only root", full, "bind mounts on a private tmpfs" if full else "not in this tier", allow),
         Layer("capabilities", True, "all dropped, and no_new_privs set"),
         Layer("seccomp", True, "allow-list of system calls"),
-        Layer("landlock", landlock > 0, f"ABI {landlock}", "" if landlock else "run Linux 5.13 or newer with Landlock on"),
-        Layer(
-            "landlock scopes", landlock >= 6, "signals and abstract sockets" if landlock >= 6 else f"ABI {landlock} has none",
-            "" if landlock >= 6 or full else "run Linux 6.12 or newer",
-        ),
+        Layer("landlock", landlock > 0, f"ABI {landlock}", "" if landlock else "run Linux 5.13 or newer, Landlock on"),
+        Layer("landlock scopes", landlock >= 6, "signals, abstract sockets", "" if full else "run Linux 6.12 or newer"),
         Layer("rlimits", True, "CPU, file size, open files, processes, stack, core"),
         Layer(
             "control groups", bool(hello["cgroups"]), str(hello["cgroups_detail"]),
-            "" if hello["cgroups"] else "name a delegated version 2 group (systemd: Delegate=yes), or run as root; until"
-            " then the memory of several processes together is held by the number of processes alone",
+            "" if hello["cgroups"] else _NO_GROUPS,
         ),
     ]  # fmt: skip

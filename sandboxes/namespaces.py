@@ -1,8 +1,8 @@
-"""The embedded backend: Linux namespaces around warm fork servers. No daemon, no root needed where user namespaces are allowed.
+"""The embedded backend: Linux namespaces around warm fork servers. No daemon; no root where user namespaces are allowed.
 
-`tier="full"` gives each run new user, pid, mount, network, ipc and uts namespaces, a read-only root with a private tmpfs, no
-capability, no_new_privs, Landlock, seccomp, rlimits, and control groups where they can be had. `tier="landlock"` is what is left
-without namespaces; it is used only when it is asked for.
+`tier="full"` gives each submission new user, pid, mount, network, ipc and uts namespaces, a read-only root with a private
+tmpfs, no capability, no_new_privs, Landlock, seccomp, rlimits, and control groups where they can be had.
+`tier="landlock"` is what is left without namespaces; it is used only when it is asked for.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 from sandboxes.boxes import Artefacts, Box, NotCompiled, Origin, linked, opened, shape_of
@@ -83,9 +84,7 @@ class NamespaceSandbox:
     async def layers(self) -> list[Layer]:
         """Which layers of isolation hold, and what to do about those that do not. Raises SandboxFault."""
         link = await self._connected("python")
-        hello = await link.hello()
-        said = await link.start(self._for_zygote("python"), base_python(), self._parallel)
-        return layers_of(self._tier, said, hello)
+        return layers_of(self._tier, await self._started(link, "python"), await link.hello())
 
     @asynccontextmanager
     async def open(self, program: Program) -> AsyncIterator[Submission]:
@@ -133,19 +132,21 @@ class NamespaceSandbox:
             raise SandboxMisconfigured(policy.missing)
         return policy
 
-    def _for_zygote(self, language: str) -> dict[str, Any]:
-        return self._policy(language).for_zygote(self._tier, NOBODY_UID, shape_of(Limits()))
-
     async def _connected(self, language: str) -> WardenLink:
         """The warden, started again if it was lost, with the language's fork server."""
+        if self._closed:
+            raise SandboxUnavailable("the sandbox is closed")
         async with self._connecting:
-            if self._closed:
-                raise SandboxUnavailable("the sandbox is closed")
             if self._link is None or self._link.lost:
                 await self._end_process()
                 self._link = await self._start_warden()
-        await self._link.start(self._for_zygote(language), self._policies[language].names["python"], self._parallel)
+        await self._started(self._link, language)
         return self._link
+
+    async def _started(self, link: WardenLink, language: str) -> dict[str, Any]:
+        policy = self._policy(language)
+        told = partial(policy.for_zygote, self._tier, NOBODY_UID, shape_of(Limits()))
+        return await link.start(language, told, policy.names["python"], self._parallel)
 
     async def _start_warden(self) -> WardenLink:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -215,7 +215,9 @@ def _find(name: str, table: LanguageTable, python: str | None) -> Policy:
 def _tool(command: str) -> str:
     path = shutil.which(command, path=os.pathsep.join([os.environ.get("PATH", ""), _SEARCH]))
     if path is None:
-        raise SandboxMisconfigured(f"{command} is not on the PATH; install it, or leave the language to another machine")
+        raise SandboxMisconfigured(
+            f"{command} is not on the PATH; install it, or leave the language to another machine"
+        )
     return path
 
 

@@ -10,7 +10,9 @@ MIB = 1024 * 1024
 LINK_FD = 3
 """Where two linked programs find the socket between them."""
 
-RelativePath = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*$")]
+RelativePath = Annotated[
+    str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*$")
+]
 """A path below the work folder; it cannot climb out of it."""
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandboxes.errors import SandboxLost, SandboxMisconfigured, SandboxUnavailable
@@ -28,19 +28,22 @@ class WardenLink:
         """What the warden said first. Raises SandboxUnavailable when it says nothing."""
         return await self._within(_START_TIMEOUT_S, asyncio.shield(self._hello), "the warden did not start")
 
-    async def start(self, policy: dict[str, Any], python: str, spares: int) -> dict[str, Any]:
+    async def start(self, name: str, policy: Callable[[], dict[str, Any]], python: str, spares: int) -> dict[str, Any]:
         """Start the zygote of a policy, once, and give what it said.
 
         Raises:
             SandboxMisconfigured: it cannot be isolated as asked for here; the message says which step failed.
             SandboxUnavailable: it did not start in time.
         """
-        name = policy["name"]
         if name not in self._policies:
             self._policies[name] = asyncio.get_running_loop().create_future()
-            self._say({"do": "start", "policy": policy, "python": python, "spares": spares})
-        waiting = asyncio.shield(self._policies[name])
-        said = await self._within(_START_TIMEOUT_S, waiting, f"the fork server for {name} did not start")
+            self._say({"do": "start", "policy": policy(), "python": python, "spares": spares})
+        started = self._policies[name]
+        if started.done():
+            said = started.result()
+        else:
+            waiting = asyncio.shield(started)
+            said = await self._within(_START_TIMEOUT_S, waiting, f"the fork server for {name} did not start")
         if "error" in said:
             raise SandboxMisconfigured(f"the sandbox for {name} cannot be built on this machine: {said['error']}")
         return said
@@ -127,7 +130,8 @@ class WardenLink:
 
     def _give_up(self, why: str) -> None:
         self.lost = True
-        for future in (self._hello, *self._policies.values(), *self._runs.values()):
+        waiting: list[asyncio.Future[Any]] = [self._hello, *self._policies.values(), *self._runs.values()]
+        for future in waiting:
             if not future.done():
                 future.set_exception(SandboxLost(why))
                 future.exception()  # whoever waits is told; nobody has to wait

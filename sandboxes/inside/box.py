@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ READ_BYTES = 1 << 18
 GRACE_S = 2.0
 """How long a keeper may take to end its program once it was told to."""
 _SHORTEST_LOOK_S = 0.01
+_SPARE_CPU_S = 0.05
+_OURS_BYTES, _OURS_PIDS = 16 << 20, 6
+"""What slot, keeper and the next spare take of a control group."""
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _CORES = os.cpu_count() or 1
 
@@ -108,7 +112,7 @@ class Box:
         if run.stopped:
             if now >= run.kill_at:
                 run.kill_at = now + GRACE_S
-                keeper.signal(signal.SIGKILL)
+                keeper.kill()
         elif now >= run.wall_at:
             self.stop("wall")
         elif now >= run.look_at:
@@ -130,7 +134,7 @@ class Box:
         """End it without an answer and wait until it is gone."""
         keeper, self._keeper = self._keeper, None
         if keeper:
-            keeper.signal(signal.SIGKILL)
+            keeper.kill()
             wait_for_end(keeper.pidfd)
             keeper.close()
 
@@ -146,7 +150,11 @@ class Box:
             return
         self._listen_to(keeper)
         if keeper.group:
-            keeper.group.limit(run.terms["memory_bytes"], run.terms["pids"] + 1)
+            try:
+                keeper.group.limit(run.terms["memory_bytes"] + _OURS_BYTES, run.terms["pids"] + _OURS_PIDS)
+            except OSError as error:
+                self._answer(lost=f"its control group cannot be set: {error}")
+                return
             run.kills_before = keeper.group.out_of_memory_kills()
         run.cpu_before = self._cpu_s(keeper)
         self._send_order(keeper, run)
@@ -168,10 +176,8 @@ class Box:
             descriptors.append(writer)
         order = {name: run.terms[name] for name in ("fetch", "last")}
         links = [run.link.fileno()] if run.link else []
-        try:
+        with suppress(ConnectionError):  # the link's end of file tells the rest
             socket.send_fds(keeper.link, [json.dumps(order).encode()], [*descriptors, *links])
-        except ConnectionError:  # the link's end of file tells the rest
-            pass
         for descriptor in descriptors[1:]:
             os.close(descriptor)
         if run.link:
@@ -226,7 +232,7 @@ class Box:
             self._dispose()
             self._forget_pipes(run)
             self._take_keeper(run.terms)
-        elif run.stopped or out_of_memory:
+        elif run.stopped or out_of_memory or keeper.folder:  # without namespaces a program can end its keeper
             self._answer()
             self._dispose()
         else:
@@ -270,7 +276,7 @@ class Box:
             "stopped": run.stopped,
             "truncated": run.truncated,
             "out_of_memory": group.out_of_memory_kills() > run.kills_before if group else False,
-            "cpu_s": max(0.0, group.cpu_s() - run.cpu_before) if group else ended["cpu_s"],
+            "cpu_s": _spent(ended["cpu_s"], group.cpu_s() - run.cpu_before if group else 0.0),
             "peak_bytes": max(group.peak_bytes() if group else 0, ended["peak_bytes"]),
             "wall_s": time.monotonic() - run.started if run.started else 0.0,
         }
@@ -282,15 +288,21 @@ class Box:
             return False
         if self._warden.selector.get_map().get(keeper.link) is not None:
             self._warden.selector.unregister(keeper.link)
-        keeper.signal(signal.SIGKILL)
+        keeper.kill()
 
         def gone(mask: int) -> None:
             self._warden.selector.unregister(keeper.pidfd)
-            keeper.close()
+            self._spares.release(keeper)
             self._warden.forget(self)
 
         self._warden.selector.register(keeper.pidfd, selectors.EVENT_READ, gone)
         return True
+
+
+def _spent(reaped_s: float, grouped_s: float) -> float:
+    """CPU seconds of a run. The group's count holds the making of the next spare too; what was reaped does not, but a
+    program can have children that nobody reaps."""
+    return grouped_s if grouped_s > reaped_s + _SPARE_CPU_S else reaped_s
 
 
 def sealed(data: bytes) -> int:

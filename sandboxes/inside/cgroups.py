@@ -1,6 +1,7 @@
 """Control groups for memory, processes and CPU: version 2 where delegated to us, version 1 as root, else none.
 
-A folder `assay-<pid>-<start time>` below our own group holds those of one warden, so that `sweep` can tell whose owner is dead.
+A folder `assay-<pid>-<start time>` below our own group holds those of one warden, so that `sweep` can tell whose owner
+is dead.
 """
 
 import os
@@ -37,6 +38,7 @@ class Group:
     def __init__(self, folders: dict[str, Path], version: int) -> None:
         self._folders, self._version = folders, version
         self._limits: tuple[int, int] | None = None
+        self._files: dict[str, int] = {}
         for folder in folders.values():
             folder.mkdir(exist_ok=True)
         self._set("cpu", "cpu.max", f"{_PERIOD_US} {_PERIOD_US}", "cpu.cfs_quota_us", str(_PERIOD_US))
@@ -49,35 +51,37 @@ class Group:
     def limit(self, memory_bytes: int, pids: int) -> None:
         """Set the limits of the next run and forget the peak of the one before. Raises OSError."""
         if self._limits != (memory_bytes, pids):
+            self._forbid_swap(memory_bytes)  # first on the way up, because memory may not be over memory and swap
             self._set("memory", "memory.max", str(memory_bytes), "memory.limit_in_bytes", str(memory_bytes))
+            self._forbid_swap(memory_bytes)  # last on the way down
             self._set("pids", "pids.max", str(pids), "pids.max", str(pids))
-            with suppress(OSError):  # no swap accounting
-                self._set("memory", "memory.swap.max", "0", "memory.memsw.limit_in_bytes", str(memory_bytes))
             self._limits = (memory_bytes, pids)
         with suppress(OSError):  # before Linux 6.12 version 2 cannot forget
-            self._set("memory", "memory.peak", "reset", "memory.max_usage_in_bytes", "0")
+            os.pwrite(self._open(*self._peak), b"reset" if self._version == 2 else b"0", 0)
 
     def cpu_s(self) -> float:
         """CPU seconds used so far."""
         if self._version == 1:
-            return int((self._folders["cpuacct"] / "cpuacct.usage").read_text()) / 1e9
-        return _counter(self._folders["cpu"] / "cpu.stat", "usage_usec") / 1e6
+            return int(self._read("cpuacct", "cpuacct.usage")) / 1e9
+        return _counter(self._read("cpu", "cpu.stat"), b"usage_usec") / 1e6
 
     def peak_bytes(self) -> int:
         """Most memory used at once since `limit`; 0 where the kernel does not say."""
-        name = "memory.peak" if self._version == 2 else "memory.max_usage_in_bytes"
         try:
-            return int((self._folders["memory"] / name).read_text())
+            return int(self._read(*self._peak))
         except OSError:
             return 0
 
     def out_of_memory_kills(self) -> int:
         """Processes that the kernel has killed here for want of memory."""
         name = "memory.events" if self._version == 2 else "memory.oom_control"
-        return _counter(self._folders["memory"] / name, "oom_kill")
+        return _counter(self._read("memory", name), b"oom_kill")
 
     def remove(self) -> bool:
         """Remove it; False while something still lives in it."""
+        for descriptor in self._files.values():
+            os.close(descriptor)
+        self._files.clear()
         for folder in set(self._folders.values()):
             try:
                 folder.rmdir()
@@ -86,6 +90,27 @@ class Group:
             except OSError:
                 return False
         return True
+
+    @property
+    def _peak(self) -> tuple[str, str]:
+        return "memory", "memory.peak" if self._version == 2 else "memory.max_usage_in_bytes"
+
+    def _read(self, controller: str, name: str) -> bytes:
+        return os.pread(self._open(controller, name), 4096, 0)
+
+    def _open(self, controller: str, name: str) -> int:
+        """Several are read for every run, so they stay open."""
+        if name not in self._files:
+            try:
+                descriptor = os.open(self._folders[controller] / name, os.O_RDWR | os.O_CLOEXEC)
+            except PermissionError:
+                descriptor = os.open(self._folders[controller] / name, os.O_RDONLY | os.O_CLOEXEC)
+            self._files[name] = descriptor
+        return self._files[name]
+
+    def _forbid_swap(self, memory_bytes: int) -> None:
+        with suppress(OSError):  # not allowed in this order, or no swap accounting
+            self._set("memory", "memory.swap.max", "0", "memory.memsw.limit_in_bytes", str(memory_bytes))
 
     def _set(self, controller: str, name_v2: str, value_v2: str, name_v1: str, value_v1: str) -> None:
         name, value = (name_v2, value_v2) if self._version == 2 else (name_v1, value_v1)
@@ -179,9 +204,9 @@ def _own_groups() -> Iterator[tuple[str, str]]:
             yield controller, group
 
 
-def _counter(path: Path, name: str) -> int:
-    for line in path.read_text().splitlines():
-        key, _, value = line.partition(" ")
+def _counter(table: bytes, name: bytes) -> int:
+    for line in table.splitlines():
+        key, _, value = line.partition(b" ")
         if key == name:
             return int(value)
     return 0

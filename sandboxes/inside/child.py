@@ -20,6 +20,17 @@ from sandboxes.inside import kernel, landlock
 OUT_OF_MEMORY_EXIT = 86
 """How a Python program ends that nobody saved from a MemoryError."""
 _SIZES = struct.Struct("!I")
+_OURS = [
+    f"sandboxes{module}"
+    for module in (
+        "",
+        *(
+            f".inside{name}"
+            for name in ("", ".cgroups", ".child", ".keeper", ".kernel", ".landlock", ".root", ".seccomp", ".zygote")
+        ),
+    )
+]
+"""What a program does not find imported, so that it may have modules of these names."""
 
 
 def pack_spec(header: dict[str, Any], files: Sequence[tuple[str, bytes, int]]) -> bytes:
@@ -40,7 +51,7 @@ class Outlook:
     writable: Sequence[str]
 
 
-def wait_and_become(orders: socket.socket, work: str, outlook: Outlook) -> NoReturn:
+def wait_and_become(orders: socket.socket, work: str, outlook: Outlook, *, shared_tmp: bool) -> NoReturn:
     """Wait in a freshly forked process for the descriptors of a run, then turn into the program.
 
     They are the request (what `pack_spec` made), then what becomes 0, 1, 2 and, for linked programs, 3.
@@ -50,6 +61,8 @@ def wait_and_become(orders: socket.socket, work: str, outlook: Outlook) -> NoRet
         os._exit(0)
     os.chdir(work)
     spec = _lay_files(descriptors[0])
+    if shared_tmp:
+        spec["env"]["TMPDIR"] = work
     _arrange(descriptors[1:])
     os.setsid()
     _limit(spec["rlimits"], outlook.address_space_base)
@@ -98,8 +111,8 @@ def _limit(limits: dict[str, int], address_space_base: int) -> None:
 def _run_python(main: str, env: dict[str, str]) -> NoReturn:
     os.environ.clear()
     os.environ.update(env)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "sandboxes"]:
-        del sys.modules[name]
+    for name in _OURS:
+        sys.modules.pop(name, None)
     module = types.ModuleType("__main__")
     module.__file__ = main
     module.__builtins__ = __builtins__  # type: ignore[attr-defined]
@@ -107,10 +120,15 @@ def _run_python(main: str, env: dict[str, str]) -> NoReturn:
     sys.argv[:] = [main]
     sys.path.insert(0, os.getcwd())
     with _EndingLikeAnInterpreter():
-        with open(main, "rb") as source:
-            code = compile(source.read(), main, "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102 - this is what the process is for
+        exec(compile(_read(main), main, "exec", dont_inherit=True), module.__dict__)
     os._exit(0)
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY)
+    content = os.read(descriptor, os.fstat(descriptor).st_size)
+    os.close(descriptor)
+    return content
 
 
 class _EndingLikeAnInterpreter:
@@ -119,7 +137,9 @@ class _EndingLikeAnInterpreter:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         code = 0
         if kind is not None and error is not None:
             code = _exit_code(error) if issubclass(kind, SystemExit) else 1

@@ -1,9 +1,9 @@
 """The first process of a sandbox, pid 1 of its namespaces: forks the program for each run, waits for it, and clears up.
 
-It is as confined as the program, and it reads no byte of what the program is given: requests come as file descriptors and
-are passed on. A child that waits for the next run is forked ahead of it. Orders of the warden: `{"fetch": [...], "last": ...}` with
-the descriptors of request, stdin, stdout, stderr and, for linked programs, the link. Answers: `{"status", "cpu_s",
-"peak_bytes", "files"}`, then one message with its descriptor for each file.
+It is as confined as the program, and it reads no byte of what the program is given: requests come as file descriptors
+and are passed on. A child that waits for the next run is forked ahead of it. Orders of the warden: `{"fetch": [...],
+"last": ...}` with the descriptors of request, stdin, stdout, stderr and, for linked programs, the link. Answers:
+`{"status", "cpu_s", "peak_bytes", "files"}`, then one message with its descriptor for each file.
 """
 
 import json
@@ -26,10 +26,8 @@ MAX_PATH_CHARS = 200
 class Den:
     """What a keeper looks after."""
 
-    scratch: str
-    """Emptied between runs."""
     work: str
-    """The work folder, in scratch or the same."""
+    """The work folder, emptied between runs."""
     own_pids: bool
     """Every other process we can see is the program's."""
 
@@ -37,15 +35,12 @@ class Den:
 def keep(link: socket.socket, den: Den, outlook: child.Outlook) -> None:
     """Say that we are ready, then serve runs until the warden lets go of the link. SIGTERM ends the run, not us."""
     signal.signal(signal.SIGTERM, lambda number, frame: _kill_everything(own_pids=den.own_pids))
-    if not link.recv(MESSAGE_BYTES):  # until the warden has put us into a control group
-        return
     prepare = True
     while prepare:
-        os.mkdir(den.work) if den.work != den.scratch else None
         pid, orders = _fork_waiting_child(link, den, outlook)
         if not _served(link, pid, orders, den):
             return
-        prepare = _emptied(den.scratch)
+        prepare = _emptied(den.work)
 
 
 def _fork_waiting_child(link: socket.socket, den: Den, outlook: child.Outlook) -> tuple[int, socket.socket]:
@@ -55,7 +50,7 @@ def _fork_waiting_child(link: socket.socket, den: Den, outlook: child.Outlook) -
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         link.close()
         ours.close()
-        child.wait_and_become(theirs, den.work, outlook)
+        child.wait_and_become(theirs, den.work, outlook, shared_tmp=not den.own_pids)
     theirs.close()
     return pid, ours
 

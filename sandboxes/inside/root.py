@@ -1,4 +1,4 @@
-"""The file system a program sees: a read-only tree of bind mounts on a tmpfs, made once by the zygote for all its runs."""
+"""The file system a program sees: a read-only tree of bind mounts on a tmpfs, made once by the zygote."""
 
 import os
 from collections.abc import Sequence
@@ -8,9 +8,7 @@ from sandboxes.inside import kernel
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 SCRATCH = "/tmp"
-"""Where each run gets a fresh tmpfs."""
-WORK = SCRATCH + "/work"
-"""The work folder."""
+"""A tmpfs of each sandbox's own, and its work folder."""
 _BUILD_AT = "/tmp"
 
 
@@ -27,8 +25,10 @@ def build(mounts: Sequence[str], *, proc: bool) -> None:
     """
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("tmpfs", _BUILD_AT, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=1m,nr_inodes=4096")
-    for path in outermost(mounts):
-        _show(path)
+    for path in readable(mounts):
+        _bind(path)
+    for path in mounts:
+        _link(path)
     for device in DEVICES:
         _bind(device)
     for link in ("/dev/shm", "/var/tmp"):
@@ -44,28 +44,21 @@ def build(mounts: Sequence[str], *, proc: bool) -> None:
     _enter()
 
 
-def outermost(mounts: Sequence[str]) -> list[str]:
-    """The paths that exist and lie below none of the others, in order."""
+def readable(mounts: Sequence[str]) -> list[str]:
+    """Where the mounts that exist really are, without those that lie below another."""
     kept: list[str] = []
-    for path in sorted({os.path.normpath(path) for path in mounts if os.path.lexists(path)}):
-        if not any(path.startswith(other + "/") for other in kept if not os.path.islink(other)):
+    for path in sorted({os.path.realpath(path) for path in mounts if os.path.exists(path)}):
+        if not any(path == other or path.startswith(other + "/") for other in kept):
             kept.append(path)
     return kept
 
 
-def readable(mounts: Sequence[str]) -> list[str]:
-    """Where the mounts really are, for rules that do not follow links."""
-    return sorted({os.path.realpath(path) for path in outermost(mounts)})
-
-
-def _show(path: str) -> None:
+def _link(path: str) -> None:
+    """Make anew the symbolic links that lead from a path to where it really is."""
     for link in _links_on_the_way(path):
-        _parents(link)
         if not os.path.lexists(_BUILD_AT + link):
+            _parents(link)
             os.symlink(os.readlink(link), _BUILD_AT + link)
-    real = os.path.realpath(path)
-    if not os.path.lexists(_BUILD_AT + real):
-        _bind(real)
 
 
 def _links_on_the_way(path: str) -> list[str]:

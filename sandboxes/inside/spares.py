@@ -3,25 +3,30 @@
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandboxes.inside.cgroups import Group
+from sandboxes.inside import process_tree
+from sandboxes.inside.cgroups import Group, owned_by
+from sandboxes.inside.root import SCRATCH
 
 if TYPE_CHECKING:
     from sandboxes.inside.warden import Warden
 
 MESSAGE_BYTES = 65536
+_END_TIMEOUT_MS = 5000
 _BOOTSTRAP = (
     "import sys; sys.path.insert(0, {root!r}); from sandboxes.inside import {module} as module;"
     " sys.path.pop(0); module.main({argument!r})"
 )
-
 
 Shape = dict[str, int]
 """`disk_bytes` and `inodes` of the scratch space, which a keeper has before it knows its submission."""
@@ -29,14 +34,35 @@ Use = Callable[["Keeper | None"], None]
 
 
 @dataclass(eq=False)
+class Slot:
+    """A fork of the zygote in a control group of its own; everything it forks is born there."""
+
+    control: socket.socket
+    group: Group | None
+    busy: bool = False
+    pidfd: int = -1
+    spare: "Keeper | None" = None
+    spare_is_ready: bool = False
+    wanted: Use | None = None
+    """Who waits for this slot's keeper."""
+
+
+@dataclass(eq=False)
 class Keeper:
     """A keeper process as the warden sees it."""
 
-    pid: int
-    pidfd: int
+    slot: Slot
     link: socket.socket
-    shape: "Shape"
-    group: Group | None = None
+    shape: Shape
+    pid: int = 0
+    pidfd: int = -1
+    folder: str = ""
+    """Its work folder on the machine's own disk; none where it has a mount namespace."""
+
+    @property
+    def group(self) -> Group | None:
+        """Its control group, which the zygote's slot and the next spare share with it."""
+        return self.slot.group
 
     def signal(self, number: int) -> None:
         """Send a signal; it may be gone already."""
@@ -47,28 +73,25 @@ class Keeper:
 
     def hear(self) -> tuple[bytes, list[int]]:
         """Its next message; b"" when it has ended."""
-        try:
-            message, descriptors, _, _ = socket.recv_fds(self.link, MESSAGE_BYTES, 1)
-        except ConnectionError:
-            return b"", []
-        return message, descriptors
+        return hear(self.link)
+
+    def kill(self) -> None:
+        """End it and everything below it; without a pid namespace that takes looking for."""
+        for pid in process_tree.descendants(self.pid) if self.folder else ():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
 
     def close(self) -> None:
         """Let go of a keeper that has ended."""
         self.link.close()
         os.close(self.pidfd)
-        if self.group:
-            self.group.remove()
-
-
-def bootstrap(module: str, argument: Any) -> list[str]:
-    """Arguments after the interpreter that run `sandboxes.inside.<module>.main(argument)` with the standard library alone."""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    return ["-S", "-s", "-P", "-B", "-c", _BOOTSTRAP.format(root=root, module=module, argument=argument)]
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Spares:
-    """The zygote of a policy, and the keepers it has forked ahead of their use."""
+    """The zygote of a policy, its slots, and the keepers they have forked ahead of their use."""
 
     def __init__(self, warden: "Warden", policy: dict[str, Any], python: str, count: int) -> None:
         """Start the zygote.
@@ -77,13 +100,13 @@ class Spares:
             warden: whose event loop and control groups are used.
             policy: what the zygote is told; `env` is the interpreter's own environment.
             python: the interpreter that programs of the policy run in.
-            count: how many keepers wait.
+            count: how many slots are made at once; more are made when all are busy.
         """
         self._warden, self._name, self._count = warden, policy["name"], count
         self._shape: Shape = policy["shape"]
-        self._starting: deque[tuple[Shape, socket.socket]] = deque()
-        self._forked: list[Keeper] = []
-        self._ready: list[Keeper] = []
+        self._isolated = policy["tier"] == "full"
+        self._slots: list[Slot] = []
+        self._being_made: deque[Slot] = deque()
         self._waiting: deque[tuple[Shape, Use]] = deque()
         self.trouble: str | None = None
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -111,89 +134,192 @@ class Spares:
         self._waiting.append((shape, use))
         self._hand_out()
 
+    def release(self, keeper: Keeper) -> None:
+        """The keeper has ended; its slot is free for another submission."""
+        keeper.close()
+        keeper.slot.busy = False
+        self._hand_out()
+
     def close(self) -> None:
-        """End the zygote and the keepers that wait."""
+        """End the zygote and everything it forked."""
         self.trouble = self.trouble or "closed"
-        for keeper in (*self._forked, *self._ready):
-            self._discard(keeper)
-        self._ready.clear()
-        for _, link in self._starting:
-            link.close()
+        for slot in list(self._slots):
+            self._drop(slot)
         self._control.close()
         self._process.kill()
         self._process.wait()
 
     def _on_first_answer(self, mask: int) -> None:
-        answer = json.loads(self._control.recv(MESSAGE_BYTES) or b'{"error": "the zygote ended at its start"}')
+        answer = json.loads(hear(self._control)[0] or b'{"error": "the zygote ended at its start"}')
         self._warden.say({"policy": self._name, **answer})
         if "error" in answer:
             self._fail(answer["error"])
             return
-        self._warden.selector.modify(self._control, selectors.EVENT_READ, self._on_forked)
-        self._fill()
-
-    def _fill(self) -> None:
-        """Fork what is missing: one keeper for each that waits, and the spares."""
-        there = [shape for shape, _ in self._starting] + [keeper.shape for keeper in self._ready]
-        for shape in (*(shape for shape, _ in self._waiting), *(self._shape,) * self._count):
-            if shape in there:
-                there.remove(shape)
-                continue
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                socket.send_fds(self._control, [json.dumps(shape).encode()], [theirs.fileno()])
-            self._starting.append((shape, ours))
-
-    def _on_forked(self, mask: int) -> None:
-        message, descriptors, _, _ = socket.recv_fds(self._control, 64, 1)
-        if not message:
-            self._fail("the zygote ended")
-            return
-        shape, link = self._starting.popleft()
-        keeper = Keeper(int(message), descriptors[0], link, shape)
-        self._forked.append(keeper)
-        if self._warden.cgroups:
-            keeper.group = self._warden.cgroups.make()
-            keeper.group.attach(keeper.pid)  # before it forks
-        keeper.link.send(b"go")
-        self._warden.selector.register(link, selectors.EVENT_READ, lambda mask: self._on_ready(keeper))
-
-    def _on_ready(self, keeper: Keeper) -> None:
-        self._warden.selector.unregister(keeper.link)
-        self._forked.remove(keeper)
-        if not keeper.hear()[0]:
-            self._fail("a keeper ended at its start; the kernel refuses a step of the isolation")
-            return
-        self._ready.append(keeper)
+        self._warden.selector.modify(self._control, selectors.EVENT_READ, self._on_slot_made)
         self._hand_out()
 
     def _hand_out(self) -> None:
+        if self.trouble:
+            return
+        free = [slot for slot in self._slots if not slot.busy and slot.pidfd >= 0]
         for shape, use in list(self._waiting):
-            keeper = next((keeper for keeper in self._ready if keeper.shape == shape), None)
-            if keeper:
-                self._waiting.remove((shape, use))
-                self._ready.remove(keeper)
-                use(keeper)
-        while len(self._ready) > 2 * self._count:  # shapes that nobody asks for any more
-            self._discard(self._ready.pop(0))
-        self._fill()
+            if not free:
+                break
+            slot = min(
+                free, key=lambda slot: (slot.spare is None, slot.spare is not None and slot.spare.shape != shape)
+            )
+            free.remove(slot)
+            self._waiting.remove((shape, use))
+            self._give(slot, shape, use)
+        missing = max(self._count - len(self._slots), len(self._waiting) - len(self._being_made))
+        for _ in range(missing):
+            self._make_slot()
+
+    def _give(self, slot: Slot, shape: Shape, use: Use) -> None:
+        slot.busy = True
+        if slot.spare and slot.spare.shape != shape:
+            self._discard(slot)
+        slot.wanted = use
+        if slot.spare is None:
+            self._fork(slot, shape)
+        elif slot.spare_is_ready:
+            self._deliver(slot)
+
+    def _deliver(self, slot: Slot) -> None:
+        keeper, use = slot.spare, slot.wanted
+        assert keeper is not None, "only a spare is delivered"
+        assert use is not None, "and only to who wants it"
+        slot.spare, slot.wanted, slot.spare_is_ready = None, None, False
+        self._warden.selector.unregister(keeper.link)
+        use(keeper)
+        self._fork(slot, self._shape)
+
+    def _make_slot(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            socket.send_fds(self._control, [b"{}"], [theirs.fileno()])
+        slot = Slot(ours, self._warden.cgroups.make() if self._warden.cgroups else None)
+        self._slots.append(slot)
+        self._being_made.append(slot)
+
+    def _on_slot_made(self, mask: int) -> None:
+        message, descriptors = hear(self._control)
+        if not message:
+            self._fail("the zygote ended")
+            return
+        slot = self._being_made.popleft()
+        slot.pidfd = descriptors[0]
+        if slot.group:
+            slot.group.attach(int(message))
+        self._warden.selector.register(slot.control, selectors.EVENT_READ, partial(self._on_forked, slot))
+        self._hand_out()
+        if slot.spare is None:
+            self._fork(slot, self._shape)
+
+    def _fork(self, slot: Slot, shape: Shape) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            socket.send_fds(slot.control, [json.dumps({"shape": shape}).encode()], [theirs.fileno()])
+        slot.spare = Keeper(slot, ours, shape)
+
+    def _on_forked(self, slot: Slot, mask: int) -> None:
+        message, descriptors = hear(slot.control)
+        if not message:  # killed, for want of memory or by an operator
+            self._lose(slot)
+            return
+        keeper = slot.spare
+        assert keeper is not None, "the slot was told to fork it"
+        self._born(keeper, int(message), descriptors[0])
+        self._warden.selector.register(keeper.link, selectors.EVENT_READ, partial(self._on_ready, slot))
+
+    def _born(self, keeper: Keeper, pid: int, pidfd: int) -> None:
+        keeper.pid, keeper.pidfd = pid, pidfd
+        if not self._isolated:
+            keeper.folder = f"{SCRATCH}/{owned_by(pid)}"
+
+    def _on_ready(self, slot: Slot, mask: int) -> None:
+        keeper = slot.spare
+        if keeper is None or slot.spare_is_ready:
+            return
+        if not keeper.hear()[0]:
+            self._fail("a keeper ended at its start; the kernel refuses a step of the isolation")
+            return
+        slot.spare_is_ready = True
+        if slot.wanted:
+            self._deliver(slot)
+
+    def _lose(self, slot: Slot) -> None:
+        wanted = slot.wanted
+        self._drop(slot)
+        if wanted:
+            wanted(None)
+        self._hand_out()
+
+    def _drop(self, slot: Slot) -> None:
+        self._slots.remove(slot)
+        if slot.spare:
+            self._discard(slot)
+        if slot.pidfd >= 0:
+            self._warden.selector.unregister(slot.control)
+            signal_if_alive(slot.pidfd)
+            wait_for_end(slot.pidfd)
+            os.close(slot.pidfd)
+        slot.control.close()
+        if slot.group:
+            slot.group.remove()
+
+    def _discard(self, slot: Slot) -> None:
+        keeper, slot.spare, slot.spare_is_ready = slot.spare, None, False
+        assert keeper is not None, "there is a spare to discard"
+        while keeper.pidfd < 0:  # just being forked
+            message, descriptors = hear(slot.control)
+            if not message:
+                keeper.link.close()
+                return
+            self._born(keeper, int(message), descriptors[0])
+        if self._warden.selector.get_map().get(keeper.link) is not None:
+            self._warden.selector.unregister(keeper.link)
+        keeper.kill()
+        wait_for_end(keeper.pidfd)
+        keeper.close()
 
     def _fail(self, why: str) -> None:
         self.trouble = why
         self._warden.selector.unregister(self._control)
         while self._waiting:
             self._waiting.popleft()[1](None)
+        for slot in self._slots:
+            wanted, slot.wanted = slot.wanted, None
+            if wanted:
+                wanted(None)
 
-    def _discard(self, keeper: Keeper) -> None:
-        keeper.signal(signal.SIGKILL)
-        wait_for_end(keeper.pidfd)
-        keeper.close()
+
+def bootstrap(module: str, argument: Any) -> list[str]:
+    """Arguments after the interpreter that run a module's `main(argument)` on the standard library alone."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return ["-S", "-s", "-P", "-B", "-c", _BOOTSTRAP.format(root=root, module=module, argument=argument)]
 
 
-def wait_for_end(pidfd: int, timeout_ms: int = 5000) -> None:
+def hear(link: socket.socket) -> tuple[bytes, list[int]]:
+    """The next message and its descriptors; b"" when the other end is gone."""
+    try:
+        message, descriptors, _, _ = socket.recv_fds(link, MESSAGE_BYTES, 1)
+    except ConnectionError:
+        return b"", []
+    return message, descriptors
+
+
+def signal_if_alive(pidfd: int) -> None:
+    """Kill a process that may be gone already."""
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def wait_for_end(pidfd: int) -> None:
     """Wait until a process, and with it its namespaces, is gone."""
-    import select
-
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    poll.poll(timeout_ms)
+    waiting = selectors.PollSelector()
+    waiting.register(pidfd, selectors.EVENT_READ)
+    waiting.select(_END_TIMEOUT_MS / 1000)
+    waiting.close()

@@ -1,8 +1,8 @@
 """The process between the server and its sandboxes: it holds the requests, drains output, keeps the clocks, and kills.
 
-It runs no untrusted byte. The server tells it, in frames, to `start` a policy, to `open` a box (one submission), to `run` it
-with an input, to `link` two boxes and run both, and to `close`; each run is answered with how it ended, as facts alone.
-Without the server it ends, and everything it started ends with it.
+It runs no untrusted byte. The server tells it, in frames, to `start` a policy, to `open` a box (one submission), to `run`
+it with an input, to `link` two boxes and run both, and to `close`; each run is answered with how it ended, as facts
+alone. Without the server it ends, and everything it started ends with it.
 """
 
 import math
@@ -108,7 +108,7 @@ class Warden:
     def _do_link(self, runs: list[dict[str, Any]], blobs: list[bytes]) -> None:
         """Both runs get an end of a socket, and the second ends with the first."""
         ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        judge, candidate = (self._boxes[run["box"]] for run in runs)
+        candidate = self._boxes[runs[1]["box"]]
         for run, end, then in zip(runs, ends, (candidate.stop, None), strict=True):
             self._boxes[run["box"]].run(run["run"], run["terms"], b"", link=end, then=then)
 

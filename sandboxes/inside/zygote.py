@@ -1,7 +1,9 @@
 """A warm interpreter that forks keepers. It never sees a request, so no program can find another's in its memory.
 
-Started by the warden with one socket. First it is told its policy; then each message is a socket for a new keeper, and the
-answer is the keeper's pid together with a descriptor of its process.
+Started by the warden with one socket. First it is told its policy; then each message is a socket for a new keeper, and
+the answer is the keeper's pid together with a descriptor of its process. A zygote first splits into slots, one for each
+control group: a process is born into the group of its parent, and moving one stops every fork on the machine for
+milliseconds.
 """
 
 import gc
@@ -21,6 +23,7 @@ from sandboxes.inside.keeper import Den, keep
 
 MESSAGE_BYTES = 65536
 INSIDE_UID = 1000
+_ZYGOTE_OOM_SCORE, _KEEPER_OOM_SCORE = -500, 500
 _NAMESPACES = (
     kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWNET
     | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
@@ -64,7 +67,9 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
     if full:
         _own_the_mounts()
         root.build(policy["mounts"], proc=True)
+    _prefer_to_be_killed(_ZYGOTE_OOM_SCORE)
     _become_nobody(policy["uid"])
+    _check_readable(policy["mounts"])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps keepers; the warden has their pidfd
     return Confinement(
         full=full,
@@ -74,6 +79,30 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
         seccomp=seccomp.assemble(policy["syscalls"], policy["filtered"], unix_sockets=full),
         address_space_base=address_space_base,
     )
+
+
+def _check_readable(mounts: list[str]) -> None:
+    """Half a standard library would be our fault, and look like the program's."""
+    for path in mounts:
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            raise PermissionError(
+                f"user {os.geteuid()} cannot read {path}: put it where everybody can read it, or name another"
+                " interpreter"
+            ) from None
+
+
+def _prefer_to_be_killed(score: int) -> None:
+    """When memory is short the kernel kills the program, not what looks after it. Only root may lower a score."""
+    try:
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(descriptor, b"%d" % score)
+        os.close(descriptor)
+    except OSError:
+        return
 
 
 def _address_space() -> int:
@@ -92,9 +121,14 @@ def _own_the_mounts() -> None:
 
 
 def _map_ids(proc: str, inside_uid: int, uid: int, inside_gid: int, gid: int) -> None:
-    for name, content in (("setgroups", "deny"), ("uid_map", f"{inside_uid} {uid} 1"), ("gid_map", f"{inside_gid} {gid} 1")):
-        with open(f"{proc}/{name}", "w") as file:
-            file.write(content)
+    for name, content in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{inside_uid} {uid} 1"),
+        ("gid_map", f"{inside_gid} {gid} 1"),
+    ):
+        descriptor = os.open(f"{proc}/{name}", os.O_WRONLY)
+        os.write(descriptor, content.encode())
+        os.close(descriptor)
 
 
 def _become_nobody(uid: int) -> None:
@@ -108,14 +142,22 @@ def _become_nobody(uid: int) -> None:
 
 
 def _serve(control: socket.socket, confinement: Confinement) -> None:
+    """Fork a slot for each message, or as a slot a keeper; the socket that comes along is the new process's own."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
         if not message:
             return
-        pid, pidfd = kernel.clone(_NAMESPACES) if confinement.full else _fork()
+        order = json.loads(message)
+        isolated = confinement.full and "shape" in order
+        pid, pidfd = kernel.clone(_NAMESPACES) if isolated else _fork()
         if pid == 0:
             control.close()
-            _become_keeper(socket.socket(fileno=descriptors[0]), json.loads(message), confinement)
+            link = socket.socket(fileno=descriptors[0])
+            if "shape" in order:
+                _become_keeper(link, order["shape"], confinement)
+            kernel.die_with_parent()
+            control = link
+            continue
         socket.send_fds(control, [b"%d" % pid], [pidfd])
         os.close(pidfd)
         os.close(descriptors[0])
@@ -129,6 +171,7 @@ def _fork() -> tuple[int, int]:
 def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Confinement) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prefer_to_be_killed(_KEEPER_OOM_SCORE)
     den = _isolate(shape, proc=confinement.proc) if confinement.full else _settle()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # nobody of the same user looks into this process
@@ -136,10 +179,10 @@ def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Conf
     writable = [path for path in root.DEVICES if os.path.exists(path)]
     if confinement.landlock:
         own = [] if confinement.full else [f"/proc/{os.getpid()}"]
-        landlock.restrict(confinement.landlock, [*confinement.readable, *own], [*writable, den.scratch])
+        landlock.restrict(confinement.landlock, [*confinement.readable, *own], [*writable, den.work])
     seccomp.install(confinement.seccomp)
     again = 0 if confinement.full else confinement.landlock
-    keep(link, den, Outlook(confinement.address_space_base, again, confinement.readable, [*writable, den.scratch]))
+    keep(link, den, Outlook(confinement.address_space_base, again, confinement.readable, [*writable, den.work]))
     os._exit(0)
 
 
@@ -156,15 +199,15 @@ def _isolate(shape: dict[str, int], *, proc: bool) -> Den:
     size = f"mode=700,size={shape['disk_bytes']},nr_inodes={shape['inodes']}"
     kernel.mount("tmpfs", root.SCRATCH, "tmpfs", flags, size)
     kernel.drop_bounding_set()
-    return Den(root.SCRATCH, root.WORK, own_pids=True)
+    return Den(root.SCRATCH, own_pids=True)
 
 
 def _settle() -> Den:
     """Without namespaces: a folder of our own, and orphans fall to us."""
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    scratch = f"{root.SCRATCH}/{owned_by(os.getpid())}"
-    os.mkdir(scratch, 0o700)
-    return Den(scratch, scratch, own_pids=False)
+    work = f"{root.SCRATCH}/{owned_by(os.getpid())}"
+    os.mkdir(work, 0o700)
+    return Den(work, own_pids=False)
 
 
 if __name__ == "__main__":
