@@ -61,12 +61,17 @@ class Box:
         self._link, self._policy, self._program, self._origin = link, policy, program, origin
         self._number = number
         self._one_at_a_time = asyncio.Lock()
+        self._abandoned = False
 
     async def run(self, stdin: bytes = b"", *, last: bool = False) -> SandboxResult:
         """Run it once; `last` says that it will not be run again. Raises SandboxFault."""
         limits = self._policy.raised(self._program.limits)
         async with self._one_at_a_time:
+            if self._abandoned:
+                raise SandboxLost("an earlier run of this submission was given up; open another")
+            self._abandoned = True
             answer = await self._link.run(self._number, run_terms(limits, self._program.fetch, last=last), stdin)
+            self._abandoned = False
         return result_of(answer, limits, self._policy, self._origin)
 
 
@@ -157,7 +162,7 @@ def spec_of(policy: Policy, limits: Limits, argv: list[str] | None) -> dict[str,
     return {**start, "env": policy.table.env, "rlimits": rlimits(limits, address_space=policy.table.address_space)}
 
 
-def rlimits(limits: Limits, *, address_space: bool) -> dict[str, int]:
+def rlimits(limits: Limits, *, address_space: float) -> dict[str, int]:
     """Limits of each single process, behind those that hold for all of them together."""
     chosen = {
         "RLIMIT_CPU": int(limits.cpu_s) + 2,
@@ -172,7 +177,7 @@ def rlimits(limits: Limits, *, address_space: bool) -> dict[str, int]:
         "RLIMIT_RTPRIO": 0,
         "RLIMIT_SIGPENDING": 256,
     }
-    return {**chosen, "RLIMIT_AS": limits.memory_bytes} if address_space else chosen
+    return {**chosen, "RLIMIT_AS": int(limits.memory_bytes * address_space)} if address_space else chosen
 
 
 def shape_of(limits: Limits) -> dict[str, int]:

@@ -145,6 +145,8 @@ class NamespaceSandbox:
 
     async def _started(self, link: WardenLink, language: str) -> dict[str, Any]:
         policy = self._policy(language)
+        if "digest" not in vars(policy):
+            await asyncio.to_thread(getattr, policy, "digest")  # asks the toolchain for its version
         told = partial(policy.for_zygote, self._tier, NOBODY_UID, shape_of(Limits()))
         return await link.start(language, told, policy.names["python"], self._parallel)
 

@@ -76,8 +76,9 @@ class LanguageTable(Section):
     proc: bool = False
     """A /proc of the sandbox's own processes."""
     env: dict[str, str] = Field(default_factory=dict)
-    address_space: bool = False
-    """Limit the address space of each process too: for runtimes that reserve little more than they use."""
+    address_space: float = 0.0
+    """Limit the address space of each process too, to so many times the memory; 0 for runtimes that reserve far more than
+    they use."""
     least_memory_bytes: int = 0
     """What the runtime itself needs before a program gets anything: limits are raised to it."""
     least_pids: int = 1

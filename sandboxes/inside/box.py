@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sandboxes.inside.child import pack_spec
-from sandboxes.inside.process_tree import cpu_seconds
+from sandboxes.inside.process_tree import cpu_seconds, starved_seconds
 from sandboxes.inside.spares import Keeper, Spares, wait_for_end
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ GRACE_S = 2.0
 """How long a keeper may take to end its program once it was told to."""
 _SHORTEST_LOOK_S = 0.01
 _SPARE_CPU_S = 0.05
+_MOST_STARVED = 4
+"""A run may last as many times longer than its wall limit as the machine kept it waiting."""
 _OURS_BYTES, _OURS_PIDS = 16 << 20, 6
 """What slot, keeper and the next spare take of a control group."""
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
@@ -44,6 +46,8 @@ class Run:
     started: float = 0.0
     cpu_before: float = 0.0
     kills_before: int = 0
+    starved_s: float = 0.0
+    """How long it was ready to run while no CPU was free: time that the machine took, not the program."""
     stopped: str | None = None
     kill_at: float = math.inf
     look_at: float = math.inf
@@ -56,7 +60,7 @@ class Run:
     @property
     def wall_at(self) -> float:
         """When the wall clock rescues us."""
-        return self.started + float(self.terms["wall_s"])
+        return self.started + float(self.terms["wall_s"]) + self.starved_s
 
 
 class Box:
@@ -114,7 +118,9 @@ class Box:
                 run.kill_at = now + GRACE_S
                 keeper.kill()
         elif now >= run.wall_at:
-            self.stop("wall")
+            run.starved_s = min(starved_seconds(keeper.pid), _MOST_STARVED * run.terms["wall_s"])
+            if now >= run.wall_at:
+                self.stop("wall")
         elif now >= run.look_at:
             left = run.terms["cpu_s"] - (self._cpu_s(keeper) - run.cpu_before)
             if left <= 0:
@@ -248,6 +254,8 @@ class Box:
                 self._take_output(run, reader, data)
         self._run = None
         self._keeper_is_ready = False
+        if run.link:
+            run.link.close()
         files = _contents(run.files, run.terms["output_bytes"])
         names = run.ended["files"] if run.ended else []
         kept = [(name, data) for name, data in zip(names, files, strict=False) if data is not None]

@@ -1,6 +1,7 @@
 """The program's own process, from the fork to the program's first instruction. Nothing here returns to the keeper."""
 
 import atexit
+import builtins
 import json
 import mmap
 import os
@@ -115,7 +116,7 @@ def _run_python(main: str, env: dict[str, str]) -> NoReturn:
         sys.modules.pop(name, None)
     module = types.ModuleType("__main__")
     module.__file__ = main
-    module.__builtins__ = __builtins__  # type: ignore[attr-defined]
+    module.__builtins__ = builtins  # type: ignore[attr-defined]
     sys.modules["__main__"] = module
     sys.argv[:] = [main]
     sys.path.insert(0, os.getcwd())

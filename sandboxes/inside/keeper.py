@@ -48,6 +48,7 @@ def _fork_waiting_child(link: socket.socket, den: Den, outlook: child.Outlook) -
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         link.close()
         ours.close()
         child.wait_and_become(theirs, den.work, outlook, shared_tmp=not den.own_pids)

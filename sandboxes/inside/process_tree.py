@@ -1,4 +1,4 @@
-"""CPU time of a process and of all below it, where no control group counts it."""
+"""What a process and all below it spent, where nothing else counts it."""
 
 import os
 
@@ -32,3 +32,16 @@ def _own_seconds(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(map(int, fields[11:15])) * _TICK_S
+
+
+def starved_seconds(pid: int) -> float:
+    """The longest that one process of the tree was ready to run and had no CPU, since it started."""
+    return max(map(_run_delay, (pid, *descendants(pid))))
+
+
+def _run_delay(pid: int) -> float:
+    try:
+        with open(f"/proc/{pid}/schedstat") as times:
+            return int(times.read().split()[1]) / 1e9
+    except OSError:
+        return 0.0

@@ -284,7 +284,9 @@ class Spares:
         keeper.close()
 
     def _fail(self, why: str) -> None:
-        self.trouble = why
+        started, self.trouble = self._slots, why
+        if started:
+            self._warden.give_up(why)
         self._warden.selector.unregister(self._control)
         while self._waiting:
             self._waiting.popleft()[1](None)

@@ -7,7 +7,9 @@ alone. Without the server it ends, and everything it started ends with it.
 
 import math
 import os
+import resource
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -34,6 +36,7 @@ class Warden:
         self._server = server
         self._incoming = frames.Incoming()
         self._outgoing: deque[memoryview] = deque()
+        self._writing = 0
         self._policies: dict[str, Spares] = {}
         self._boxes: dict[int, Box] = {}
         self._leaving: set[Box] = set()
@@ -57,6 +60,13 @@ class Warden:
             return
         self._outgoing.append(memoryview(frames.pack(header, blobs)))
         self._send()
+
+    def give_up(self, why: str) -> None:
+        """Something the sandboxes rest on is broken: end, so that the server starts us afresh."""
+        sys.stderr.write(f"the sandboxes are started again: {why}\n")
+        if self._server.fileno() >= 0:
+            self.selector.unregister(self._server)
+            self._server.close()
 
     def forget(self, box: Box) -> None:
         """A box that was left has ended."""
@@ -92,7 +102,9 @@ class Warden:
             else:
                 self._outgoing.popleft()
         writing = selectors.EVENT_WRITE if self._outgoing else 0
-        self.selector.modify(self._server, selectors.EVENT_READ | writing, self._on_server)
+        if writing != self._writing:
+            self._writing = writing
+            self.selector.modify(self._server, selectors.EVENT_READ | writing, self._on_server)
 
     def _do_start(self, policy: dict[str, Any], python: str, spares: int, blobs: list[bytes]) -> None:
         name = policy["name"]
@@ -129,6 +141,9 @@ class Warden:
 def main(arguments: list[str]) -> None:
     """`warden FD CGROUP_PARENT`: serve the socket FD; an empty CGROUP_PARENT looks for one, `-` uses none."""
     kernel.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     server = socket.socket(fileno=int(arguments[0]))
     cgroups, said = None, "turned off"
     if arguments[1] != "-":

@@ -34,6 +34,7 @@ def main(control_fd: int) -> None:
     """Prepare as the policy says, report, then fork keepers until the warden is gone."""
     control = socket.socket(fileno=control_fd)
     kernel.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # with a handler, a program could interrupt pid 1 of its namespace
     policy = json.loads(control.recv(MESSAGE_BYTES))
     try:
         confinement = _prepare(policy)
