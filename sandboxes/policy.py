@@ -157,8 +157,9 @@ class Policy:
             "paths": [self.names["packages"]] if self.table.packages else [],
             "syscalls": sorted(value for value in calls.values() if isinstance(value, int)),
             "filtered": calls["filtered"],
-            # One hash seed for all: a program that depends on the order of a set does the same thing again.
-            "env": {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
+            # One hash seed for all: a program that depends on the order of a set does the same thing again. Few
+            # allocation arenas: each reserves 64 MiB of the address space that a program may have.
+            "env": {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "MALLOC_ARENA_MAX": "2"},
         }
 
 

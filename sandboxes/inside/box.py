@@ -296,14 +296,7 @@ class Box:
             return False
         if self._warden.selector.get_map().get(keeper.link) is not None:
             self._warden.selector.unregister(keeper.link)
-        keeper.kill()
-
-        def gone(mask: int) -> None:
-            self._warden.selector.unregister(keeper.pidfd)
-            self._spares.release(keeper)
-            self._warden.forget(self)
-
-        self._warden.selector.register(keeper.pidfd, selectors.EVENT_READ, gone)
+        self._spares.end(keeper, lambda: self._warden.forget(self))
         return True
 
 

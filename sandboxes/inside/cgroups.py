@@ -1,10 +1,11 @@
 """Control groups for memory, processes and CPU: version 2 where delegated to us, version 1 as root, else none.
 
-A folder `assay-<pid>-<start time>` below our own group holds those of one warden, so that `sweep` can tell whose owner
-is dead.
+A folder `assay-<pid>-<start time>-<pid namespace>` below our own group holds those of one warden, so that `sweep` can
+tell whose owner is dead.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ _V1 = ("memory", "pids", "cpu", "cpuacct")
 _V2 = {"memory", "pids", "cpu"}
 _PERIOD_US = 100_000
 PREFIX = "assay-"
+_OWNED = re.compile(rf"{PREFIX}(?P<pid>[0-9]+)-(?P<start>[0-9]+)-(?P<namespace>[0-9]+)")
 
 
 class NoCgroups(OSError):
@@ -29,7 +31,20 @@ def process_start(pid: int) -> int | None:
 
 def owned_by(pid: int) -> str:
     """Name for what a process leaves behind, from which `sweep` can tell whether it is still alive."""
-    return f"{PREFIX}{pid}-{process_start(pid)}"
+    return f"{PREFIX}{pid}-{process_start(pid)}-{_pid_namespace()}"
+
+
+def owner_is_gone(name: str) -> bool:
+    """Whether the process that `owned_by` made a name for has ended. False for any other name, and where we could not
+    see the process: in another container that shares the folder."""
+    owner = _OWNED.fullmatch(name)
+    if owner is None or int(owner["namespace"]) != _pid_namespace():
+        return False
+    return process_start(int(owner["pid"])) != int(owner["start"])
+
+
+def _pid_namespace() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino
 
 
 class Group:
@@ -138,6 +153,7 @@ class Cgroups:
                 if self.version == 2:
                     (root / "cgroup.subtree_control").write_text("+memory +pids +cpu")
         except OSError as error:
+            self.close()
             raise NoCgroups(f"cannot make a control group: {error}") from error
 
     def make(self) -> Group:
@@ -212,17 +228,16 @@ def _counter(table: bytes, name: bytes) -> int:
     return 0
 
 
-def leftovers() -> Iterator[Path]:
-    """Folders of wardens that are dead, innermost first."""
-    try:
-        mounts, own = dict(_mounts()), dict(_own_groups())
-    except OSError:
-        return
-    for controller in (*_V1, ""):
-        if controller not in mounts or controller not in own:
-            continue
-        for folder in sorted(_visible(mounts[controller], own[controller]).glob(f"{PREFIX}*-*")):
-            _, pid, start = folder.name.split("-")
-            if process_start(int(pid)) != int(start):
-                yield from sorted(path for path in folder.iterdir() if path.is_dir())
+def leftovers(parent: Path | None = None) -> Iterator[Path]:
+    """Folders of wardens that are dead, innermost first. Raises OSError.
+
+    Args:
+        parent: the delegated version 2 folder, if the operator named one; our own groups are looked at in any case.
+    """
+    mounts, own = dict(_mounts()), dict(_own_groups())
+    places = [_visible(mounts[name], own[name]) for name in (*_V1, "") if name in mounts and name in own]
+    for place in dict.fromkeys([*places, *([parent] if parent else [])]):
+        for folder in sorted(place.glob(f"{PREFIX}*")):
+            if owner_is_gone(folder.name):
+                yield from sorted(folder.glob("*/"))
                 yield folder

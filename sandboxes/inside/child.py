@@ -7,7 +7,6 @@ import mmap
 import os
 import resource
 import signal
-import socket
 import struct
 import sys
 import types
@@ -27,10 +26,13 @@ _OURS = [
         "",
         *(
             f".inside{name}"
-            for name in ("", ".cgroups", ".child", ".keeper", ".kernel", ".landlock", ".root", ".seccomp", ".zygote")
+            for name in (
+                "", ".cgroups", ".child", ".clearing", ".keeper", ".kernel", ".landlock", ".root", ".seccomp",
+                ".zygote",
+            )
         ),
     )
-]
+]  # fmt: skip
 """What a program does not find imported, so that it may have modules of these names."""
 
 
@@ -52,14 +54,15 @@ class Outlook:
     writable: Sequence[str]
 
 
-def wait_and_become(orders: socket.socket, work: str, outlook: Outlook, *, shared_tmp: bool) -> NoReturn:
-    """Wait in a freshly forked process for the descriptors of a run, then turn into the program.
+def become(descriptors: Sequence[int], work: str, outlook: Outlook, *, shared_tmp: bool) -> NoReturn:
+    """Turn this freshly forked process into the program.
 
-    They are the request (what `pack_spec` made), then what becomes 0, 1, 2 and, for linked programs, 3.
+    Args:
+        descriptors: the request (what `pack_spec` made), then what becomes 0, 1, 2 and, for linked programs, 3.
+        work: the work folder.
+        outlook: what is left to do of the confinement.
+        shared_tmp: /tmp is the machine's, so that temporary files have to go to the work folder.
     """
-    message, descriptors, _, _ = socket.recv_fds(orders, 16, 5)
-    if not message:
-        os._exit(0)
     os.chdir(work)
     spec = _lay_files(descriptors[0])
     if shared_tmp:

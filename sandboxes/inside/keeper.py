@@ -1,7 +1,7 @@
 """The first process of a sandbox, pid 1 of its namespaces: forks the program for each run, waits for it, and clears up.
 
 It is as confined as the program, and it reads no byte of what the program is given: requests come as file descriptors
-and are passed on. A child that waits for the next run is forked ahead of it. Orders of the warden: `{"fetch": [...],
+and are passed on. The child of the first run is forked ahead of it. Orders of the warden: `{"fetch": [...],
 "last": ...}` with the descriptors of request, stdin, stdout, stderr and, for linked programs, the link. Answers:
 `{"status", "cpu_s", "peak_bytes", "files"}`, then one message with its descriptor for each file.
 """
@@ -11,15 +11,20 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
-from sandboxes.inside import child
+from sandboxes.inside import child, clearing
 
 MESSAGE_BYTES = 65536
 MAX_FETCHED_FILES = 256
 MAX_PATH_CHARS = 200
+
+Start = Callable[[list[int]], int]
+"""Starts the program with the descriptors of a run; its pid."""
 
 
 @dataclass(frozen=True)
@@ -35,38 +40,53 @@ class Den:
 def keep(link: socket.socket, den: Den, outlook: child.Outlook) -> None:
     """Say that we are ready, then serve runs until the warden lets go of the link. SIGTERM ends the run, not us."""
     signal.signal(signal.SIGTERM, lambda number, frame: _kill_everything(own_pids=den.own_pids))
-    prepare = True
-    while prepare:
-        pid, orders = _fork_waiting_child(link, den, outlook)
-        if not _served(link, pid, orders, den):
-            return
-        prepare = _emptied(den.work)
+    start = _start_ahead(link, den, outlook)
+    with suppress(ConnectionError):
+        while _served(link, den, start):
+            start = partial(_start, link, den, outlook)
 
 
-def _fork_waiting_child(link: socket.socket, den: Den, outlook: child.Outlook) -> tuple[int, socket.socket]:
+def _start_ahead(link: socket.socket, den: Den, outlook: child.Outlook) -> Start:
+    """Fork the child of the first run now, so that the run itself does not wait for it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
     if pid == 0:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        link.close()
         ours.close()
-        child.wait_and_become(theirs, den.work, outlook, shared_tmp=not den.own_pids)
+        message, descriptors, _, _ = socket.recv_fds(theirs, 16, 5)
+        if not message:
+            os._exit(0)
+        _become(link, den, outlook, descriptors)
     theirs.close()
-    return pid, ours
+
+    def start(descriptors: list[int]) -> int:
+        with ours:
+            socket.send_fds(ours, [b"run"], descriptors)
+        return pid
+
+    return start
 
 
-def _served(link: socket.socket, pid: int, orders: socket.socket, den: Den) -> bool:
+def _start(link: socket.socket, den: Den, outlook: child.Outlook, descriptors: list[int]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        _become(link, den, outlook, descriptors)
+    return pid
+
+
+def _become(link: socket.socket, den: Den, outlook: child.Outlook, descriptors: list[int]) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    link.close()
+    child.become(descriptors, den.work, outlook, shared_tmp=not den.own_pids)
+
+
+def _served(link: socket.socket, den: Den, start: Start) -> bool:
     """One run, from its order to its answer. False when there is to be no other."""
-    try:
-        link.send(b"ready")
-        message, descriptors, _, _ = socket.recv_fds(link, MESSAGE_BYTES, 5)
-    except ConnectionError:
-        return False
+    link.send(b"ready")
+    message, descriptors, _, _ = socket.recv_fds(link, MESSAGE_BYTES, 5)
     if not message:
         return False
-    with orders:
-        socket.send_fds(orders, [b"run"], descriptors)
+    pid = start(descriptors)
     for descriptor in descriptors:
         os.close(descriptor)
     order = json.loads(message)
@@ -76,7 +96,7 @@ def _served(link: socket.socket, pid: int, orders: socket.socket, den: Den) -> b
     for _, descriptor in files:
         socket.send_fds(link, [b"file"], [descriptor])
         os.close(descriptor)
-    return not order["last"]
+    return not order["last"] and _emptied(den.work)
 
 
 def _wait(pid: int, *, own_pids: bool) -> dict[str, Any]:
@@ -131,8 +151,8 @@ def _plain_files(work: str, waiting: list[str]) -> Iterator[str]:
         try:
             mode = os.lstat(f"{work}/{path}").st_mode
             if stat.S_ISDIR(mode):
-                names = [name for name in sorted(os.listdir(f"{work}/{path}"), reverse=True) if name.isascii()]
-                waiting += [f"{path}/{name}" for name in names if len(path) + len(name) < MAX_PATH_CHARS]
+                names = [f"{path}/{name}" for name in sorted(os.listdir(f"{work}/{path}"), reverse=True)]
+                waiting += filter(_can_be_told, names)
         except OSError:
             continue
         if stat.S_ISREG(mode):
@@ -140,35 +160,20 @@ def _plain_files(work: str, waiting: list[str]) -> Iterator[str]:
             yield path
 
 
+def _can_be_told(path: str) -> bool:
+    """Whether it is as long in JSON as it is: the names of all files have to fit into one message."""
+    return len(path) <= MAX_PATH_CHARS and path.isascii() and path.isprintable() and not {'"', "\\"} & set(path)
+
+
 def _through_a_link(work: str, path: str) -> bool:
     parts = path.split("/")
     return any(os.path.islink(os.path.join(work, *parts[: index + 1])) for index in range(len(parts)))
 
 
-def _emptied(top: str) -> bool:
-    """Remove what a run left, however deep and whatever rights it took away. Never follows a link.
-
-    False if something resists: then this sandbox is not used again.
-    """
+def _emptied(work: str) -> bool:
+    """Remove what a run left. False if something resists: then this sandbox is not used again."""
     try:
-        os.chmod(top, 0o700)
-        while folders := _emptied_of_files(top):
-            for folder in folders:
-                # Pulled up beside the others, a folder of any depth is gone after as many rounds as it is deep.
-                for name in os.listdir(folder):
-                    os.rename(f"{folder}/{name}", f"{top}/{os.urandom(12).hex()}")
-                os.rmdir(folder)
+        clearing.empty(work)
     except OSError:
         return False
     return True
-
-
-def _emptied_of_files(top: str) -> list[str]:
-    folders = []
-    for entry in list(os.scandir(top)):
-        if entry.is_dir(follow_symlinks=False):
-            os.chmod(entry.path, 0o700)
-            folders.append(entry.path)
-        else:
-            os.unlink(entry.path)
-    return folders

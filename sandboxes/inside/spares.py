@@ -3,7 +3,6 @@
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandboxes.inside import process_tree
+from sandboxes.inside import clearing, process_tree
 from sandboxes.inside.cgroups import Group, owned_by
 from sandboxes.inside.root import SCRATCH
 
@@ -87,7 +86,7 @@ class Keeper:
         self.link.close()
         os.close(self.pidfd)
         if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            clearing.remove(self.folder)
 
 
 class Spares:
@@ -108,6 +107,7 @@ class Spares:
         self._slots: list[Slot] = []
         self._being_made: deque[Slot] = deque()
         self._waiting: deque[tuple[Shape, Use]] = deque()
+        self._ending: set[Keeper] = set()
         self.trouble: str | None = None
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         unseekable, nobody_reads = os.pipe()
@@ -134,15 +134,26 @@ class Spares:
         self._waiting.append((shape, use))
         self._hand_out()
 
-    def release(self, keeper: Keeper) -> None:
-        """The keeper has ended; its slot is free for another submission."""
+    def end(self, keeper: Keeper, then: Callable[[], None]) -> None:
+        """Kill a keeper. When it is gone its slot is free for another submission, and `then` is called."""
+        keeper.kill()
+        self._ending.add(keeper)
+        self._warden.selector.register(keeper.pidfd, selectors.EVENT_READ, partial(self._on_end, keeper, then))
+
+    def _on_end(self, keeper: Keeper, then: Callable[[], None], mask: int) -> None:
+        self._warden.selector.unregister(keeper.pidfd)
+        self._ending.remove(keeper)
         keeper.close()
         keeper.slot.busy = False
+        then()
         self._hand_out()
 
     def close(self) -> None:
         """End the zygote and everything it forked."""
         self.trouble = self.trouble or "closed"
+        for keeper in self._ending:
+            wait_for_end(keeper.pidfd)
+            keeper.close()
         for slot in list(self._slots):
             self._drop(slot)
         self._control.close()

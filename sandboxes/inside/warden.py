@@ -1,8 +1,8 @@
 """The process between the server and its sandboxes: it holds the requests, drains output, keeps the clocks, and kills.
 
-It runs no untrusted byte. The server tells it, in frames, to `start` a policy, to `open` a box (one submission), to `run`
-it with an input, to `link` two boxes and run both, and to `close`; each run is answered with how it ended, as facts
-alone. Without the server it ends, and everything it started ends with it.
+It runs no untrusted byte. The server tells it, in frames, to `start` a policy, to `open` a box (one submission), to
+`run` it with an input, to `link` two boxes and run both, and to `close`; each run is answered with how it ended, as
+facts alone. Without the server it ends, and everything it started ends with it.
 """
 
 import math
