@@ -1,21 +1,29 @@
 """The one place where the service is built, wired and closed."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
-from env_server.config import ServiceConfig
+from env_server.calls import CallPool
+from env_server.config import SandboxConfig, ServiceConfig
 from env_server.engine import SERVICE_BUILD, Engine
 from env_server.idempotency import Replays
 from env_server.ledger.reader import LedgerReader
 from env_server.ledger.writer import LedgerWriter
 from env_server.routes import documents, reading, score
 from env_server.rubric_book import RubricBook
+from env_server.sandbox_keeper import Backend, SandboxKeeper
 from env_server.service import Service
 from env_server.workers import WorkerPool
 from rewarders.errors import ConfigError
 from rewarders.registry import Registry
+from sandboxes.errors import SandboxMisconfigured
+
+_OPEN_AT_ONCE = 2
+"""A call may open a checker's sandbox beside the candidate's. `parallel` calls have their turn at once: were there no
+more sandboxes than turns, each call could hold one and wait for a second for ever."""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -32,7 +40,9 @@ def create_app(service: Service) -> FastAPI:
 
 @asynccontextmanager
 async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
-    """Registry, rubrics, ledger, workers, engine, in this order; closed in the opposite one.
+    """Registry, rubrics, ledger, workers, sandbox, engine, in this order; closed in the opposite one.
+
+    A sandbox that does not start is no error: tasks that need it are answered with a fault that says why.
 
     Raises:
         ConfigError, PluginError: something does not fit together.
@@ -41,22 +51,59 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
     registry = Registry.load(config.plugins.load, config.plugins.modules)
     _check_budgets(registry, config)
     rubrics = RubricBook(config.rubrics.values(), registry)
-    ledger, reader = _open_ledger(config)
+    sandbox = SandboxKeeper(build_sandbox(config.sandbox) if rubrics.has_async_parts else None)
     pool = WorkerPool(config.workers, config.plugins, registry.fingerprint)
-    try:
+    calls = CallPool(config.calls, sandbox, config.sandbox.parallel)
+    async with AsyncExitStack() as closing:
+        ledger, reader = _open_ledger(config, closing)
+        closing.push_async_callback(pool.close)
         await pool.start()
-        yield Service(config, registry, Engine(rubrics, pool, ledger), Replays(ledger), reader)
-    finally:
-        await pool.close()
-        if ledger and reader:
-            ledger.close()
-            reader.close()
+        closing.push_async_callback(calls.close)
+        await calls.start()
+        yield Service(config, registry, Engine(rubrics, pool, calls, ledger), sandbox, Replays(ledger), reader)
+
+
+def build_sandbox(config: SandboxConfig) -> Backend | None:
+    """The backend that is configured, not yet started; None where it is turned off. Raises ConfigError."""
+    match config.backend:
+        case "namespaces":
+            from sandboxes.namespaces import NamespaceSandbox
+
+            python = str(config.interpreter) if config.interpreter else None
+            return NamespaceSandbox(
+                tier=config.tier, parallel=config.parallel * _OPEN_AT_ONCE, python=python, cgroup=config.cgroup
+            )
+        case "remote":
+            from sandboxes.remote import RemoteSandbox
+
+            with _named("sandbox.remote.urls"):
+                return RemoteSandbox(config.remote.urls, token=_token(config.remote.token_file))
+        case _:
+            return None
+
+
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    """Say which setting it was that a backend could not be made of."""
+    try:
+        yield
+    except SandboxMisconfigured as error:
+        raise ConfigError(f"{key}: {error}") from error
+
+
+def _token(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"sandbox.remote.token_file is {str(path)!r}, which cannot be read: {error}") from error
 
 
 def _check_budgets(registry: Registry, config: ServiceConfig) -> None:
     """The wall clock must not end a call before its CPU budget does: whoever spends it all would go unscored."""
     for spec in registry:
-        if spec.cpu_budget_s >= config.workers.call_timeout_s:
+        if spec.cpu_budget_s and spec.cpu_budget_s >= config.workers.call_timeout_s:
             raise ConfigError(
                 f"workers.call_timeout_s is {config.workers.call_timeout_s:g}, and {spec.name} may take "
                 f"{spec.cpu_budget_s:g} s of CPU time",
@@ -64,7 +111,7 @@ def _check_budgets(registry: Registry, config: ServiceConfig) -> None:
             )
 
 
-def _open_ledger(config: ServiceConfig) -> tuple[LedgerWriter | None, LedgerReader | None]:
+def _open_ledger(config: ServiceConfig, closing: AsyncExitStack) -> tuple[LedgerWriter | None, LedgerReader | None]:
     if not config.ledger.enabled:
         return None, None
     writer = LedgerWriter(
@@ -72,4 +119,7 @@ def _open_ledger(config: ServiceConfig) -> tuple[LedgerWriter | None, LedgerRead
         max_waiting_records=config.ledger.max_waiting_records,
         keep_replies_s=config.ledger.keep_replies_h * 3600,
     )
-    return writer, LedgerReader(config.ledger.data_dir)
+    closing.callback(writer.close)
+    reader = LedgerReader(config.ledger.data_dir)
+    closing.callback(reader.close)
+    return writer, reader

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from env_server.app import open_service
+from env_server.app import build_sandbox, open_service
 from env_server.config import ServiceConfig
 from env_server.ledger.writer import LedgerWriter
 from env_server.rubric_book import RubricBook
-from rewarders.errors import AssayError
+from env_server.sandbox_keeper import SandboxKeeper
+from rewarders.errors import AssayError, ConfigError
 from rewarders.registry import Registry
+from sandboxes.errors import SandboxFault
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ def _checks(config: ServiceConfig) -> Iterator[Check]:
     yield _try("plug-ins", lambda: _plugins(config))
     yield _try("rubrics", lambda: _rubrics(config))
     yield _try("ledger", lambda: _ledger(config))
+    yield _try("sandbox", lambda: asyncio.run(_sandbox(config)))
     yield _try("service", lambda: asyncio.run(_service(config)))
 
 
@@ -57,6 +60,23 @@ def _ledger(config: ServiceConfig) -> str:
     )
     writer.close()
     return f"{config.ledger.data_dir} can be written"
+
+
+async def _sandbox(config: ServiceConfig) -> str:
+    rubrics = RubricBook(config.rubrics.values(), Registry.load(config.plugins.load, config.plugins.modules))
+    if not rubrics.has_async_parts:
+        return "not needed: no rubric runs programs"
+    keeper = SandboxKeeper(build_sandbox(config.sandbox))
+    if config.sandbox.backend == "off":
+        return f"off: {keeper.trouble}"
+    try:
+        await keeper.start()
+        backend = keeper.started()
+    except SandboxFault as fault:
+        raise ConfigError(str(fault), hint="`env-server sandbox doctor` says what to do") from fault
+    finally:
+        await keeper.close()
+    return f"{backend.backend} holds"
 
 
 async def _service(config: ServiceConfig) -> str:

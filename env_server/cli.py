@@ -1,4 +1,4 @@
-"""`env-server`: serve, check, score, plugins, audit.
+"""`env-server`: serve, check, score, plugins, audit; `sandbox` is in `sandbox_cli.py`.
 
 Exit codes: 0 yes; 1 the thing asked about is bad; 2 asked wrongly; 3 could not find out.
 """
@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from env_server.config import ServiceConfig, load_config
+from env_server.sandbox_cli import sandbox
+from env_server.terminal import AsJson, ConfigFile, err, mark, out, plain, print_json
 from rewarders.errors import AssayError, ConfigError, LedgerError, PluginError
 from rewarders.registry import Registry, RewarderSpec
 
@@ -23,13 +24,9 @@ plugins = typer.Typer(no_args_is_help=True, help="The rewarders that are install
 audit = typer.Typer(no_args_is_help=True, help="The ledger: look at records and verify the chain. Needs no server.")
 app.add_typer(plugins, name="plugins")
 app.add_typer(audit, name="audit")
+app.add_typer(sandbox, name="sandbox")
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="TOML file; every setting has a default.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where the ledger lives [./assay-data].")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def main() -> None:
@@ -44,9 +41,9 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except AssayError as error:
-        err.print(f"[red]error:[/] {_plain(str(error))}")
+        err.print(f"[red]error:[/] {plain(str(error))}")
         if error.hint:
-            err.print(f"[dim]hint:[/]  {_plain(error.hint)}")
+            err.print(f"[dim]hint:[/]  {plain(error.hint)}")
         sys.exit(2 if isinstance(error, ConfigError | PluginError) else 3)
 
 
@@ -72,10 +69,9 @@ def check(config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson =
 
     lines = checks(load_config(config, {"ledger.data_dir": data_dir}))
     if as_json:
-        _print_json([line.__dict__ for line in lines])
+        print_json([line.__dict__ for line in lines])
     for line in lines if not as_json else []:
-        mark = "[green]ok[/]  " if line.ok else "[red]bad[/] "
-        out.print(f"{mark} {line.name:<10} {_plain(line.detail)}")
+        out.print(f"{mark(line.ok)} {line.name:<10} {plain(line.detail)}")
     raise typer.Exit(0 if all(line.ok for line in lines) else 1)
 
 
@@ -108,11 +104,11 @@ def plugins_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the rewarders that are loaded, and who supplied them."""
     specs = list(_registry(load_config(config, {})))
     if as_json:
-        _print_json([spec.describe() for spec in specs])
+        print_json([spec.describe() for spec in specs])
         return
     table = Table("rewarder", "version", "from", "what it does", box=None, header_style="bold")
     for spec in specs:
-        table.add_row(spec.name, spec.version, spec.distribution, _plain(spec.summary))
+        table.add_row(spec.name, spec.version, spec.distribution, plain(spec.summary))
     out.print(table)
 
 
@@ -125,7 +121,7 @@ def plugins_show(name: str, config: ConfigFile = None, as_json: AsJson = False) 
         known = ", ".join(known.name for known in registry) or "none"
         raise ConfigError(f"there is no rewarder {name!r}", hint=f"loaded rewarders: {known}")
     if as_json:
-        _print_json(spec.describe())
+        print_json(spec.describe())
     else:
         _print_spec(spec)
 
@@ -138,10 +134,10 @@ def audit_show(record_id: str, data_dir: DataDir = None, as_json: AsJson = False
     with closing(LedgerReader(_ledger_dir(data_dir))) as reader:
         record = reader.record(record_id)
     if record is None:
-        err.print(f"[red]there is no record {_plain(record_id)}[/]")
+        err.print(f"[red]there is no record {plain(record_id)}[/]")
         raise typer.Exit(1)
     if as_json:
-        _print_json(record)
+        print_json(record)
     else:
         out.print_json(data=record)
 
@@ -158,10 +154,10 @@ def audit_verify(
     verification = verify(_ledger_dir(data_dir), head)
     if as_json:
         found = [finding.__dict__ for finding in verification.findings]
-        _print_json({"records": verification.count, "head": verification.head, "findings": found})
+        print_json({"records": verification.count, "head": verification.head, "findings": found})
     else:
         for finding in verification.findings:
-            out.print(f"[red]{finding.kind}[/] at {finding.seq}: {_plain(finding.detail)}")
+            out.print(f"[red]{finding.kind}[/] at {finding.seq}: {plain(finding.detail)}")
         verdict = "[red]the ledger does not verify[/]" if verification.findings else "[green]ok[/]"
         out.print(f"{verdict}: {verification.count} records, head {verification.head}")
     raise typer.Exit(1 if verification.findings else 0)
@@ -180,15 +176,12 @@ def _ledger_dir(data_dir: Path | None) -> Path:
 
 def _print_spec(spec: RewarderSpec) -> None:
     described = spec.describe()
-    out.print(f"[bold]{spec.name}[/] {spec.version}, from {spec.distribution}\n{_plain(spec.summary)}")
-    out.print(f"CPU budget {spec.cpu_budget_s:g} s, code {spec.code_digest}")
+    out.print(f"[bold]{spec.name}[/] {spec.version}, from {spec.distribution}\n{plain(spec.summary)}")
+    bound = f"CPU budget {spec.cpu_budget_s:g} s" if spec.cpu_budget_s else "async: it is handed tools"
+    out.print(f"{bound}, code {spec.code_digest}")
     for part in ("reference", "params"):
         out.print(f"[bold]{part}[/]")
         out.print_json(data=described[part])
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201 - programs read this
 
 
 def _say_ready(url: str) -> None:
@@ -199,8 +192,3 @@ def _say_ready_json(url: str) -> None:
     import os
 
     print(json.dumps({"url": url, "pid": os.getpid()}), flush=True)  # noqa: T201
-
-
-def _plain(text: str) -> str:
-    """Text from elsewhere stays text: no markup, no control characters."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text).replace("[", r"\[")

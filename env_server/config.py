@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -64,6 +64,65 @@ class WorkersConfig(Section):
     """A request that would make the queue longer is answered 503 with Retry-After."""
 
 
+class CallsConfig(Section):
+    """`[calls]`: async rewarders, which wait for a sandbox and the like on an event loop of their own."""
+
+    at_once: Count = 64
+    """Calls under way at once; the rest wait."""
+    timeout_s: Positive = 600.0
+    """Wall-clock rescue for one call, from dispatch, time in the queue for a sandbox left out."""
+    max_waiting: Count = 65_536
+    """A request that would leave more calls unanswered is answered 503 with Retry-After."""
+
+
+class DockerConfig(Section):
+    """`[sandbox.docker]`: with `backend = "docker"`."""
+
+    image: str | None = None
+    """The runner image, by digest."""
+    runtime: str | None = None
+    """`runsc` for gVisor; the engine's default if not given."""
+
+
+class RemoteConfig(Section):
+    """`[sandbox.remote]`: with `backend = "remote"`."""
+
+    urls: tuple[str, ...] = ()
+    """Where `python -m sandboxes serve` listens; programs are spread over them."""
+    token_file: Path | None = None
+    """Holds the bearer token."""
+    protocol: Literal["assay", "sandboxfusion"] = "assay"
+    """What is spoken there. SandboxFusion's cannot link two programs, as some tests need."""
+
+
+class SandboxConfig(Section):
+    """`[sandbox]`: where programs run that nobody trusts."""
+
+    backend: Literal["namespaces", "docker", "remote", "off"] = "namespaces"
+    """`off` leaves every completion that has to be run unscored."""
+    tier: Literal["full", "landlock"] = "full"
+    """`landlock` is weaker and needs no user namespaces. It is never chosen for you."""
+    parallel: Count = Field(default_factory=lambda: os.cpu_count() or 1)
+    """Completions whose programs run at once; one for each core by default."""
+    interpreter: Path | None = None
+    """The Python that programs are run by; the one this service is run by, without its packages, if not given."""
+    cgroup: str = ""
+    """A delegated control group (version 2) for the limits of several processes together; empty looks for one, `-`
+    uses none."""
+    docker: DockerConfig = DockerConfig()
+    """With `backend = "docker"`."""
+    remote: RemoteConfig = RemoteConfig()
+    """With `backend = "remote"`."""
+
+    @model_validator(mode="after")
+    def _the_backend_has_what_it_needs(self) -> Self:
+        if self.backend == "docker" and self.docker.image is None:
+            raise ValueError("backend is 'docker', and docker.image is not given")
+        if self.backend == "remote" and not self.remote.urls:
+            raise ValueError("backend is 'remote', and remote.urls is empty")
+        return self
+
+
 class LedgerConfig(Section):
     """`[ledger]`: where rewards are recorded."""
 
@@ -86,6 +145,10 @@ class ServiceConfig(Section):
     """Whose rewarders are loaded."""
     workers: WorkersConfig = Field(default_factory=WorkersConfig)
     """The processes that run pure rewarders."""
+    calls: CallsConfig = CallsConfig()
+    """Async rewarders, which wait for a sandbox and the like."""
+    sandbox: SandboxConfig = Field(default_factory=SandboxConfig)
+    """Where programs run that nobody trusts."""
     ledger: LedgerConfig = LedgerConfig()
     """Where rewards are recorded."""
     rubrics: dict[str, Rubric] = Field(default_factory=dict)
@@ -93,7 +156,7 @@ class ServiceConfig(Section):
 
     @model_validator(mode="after")
     def _one_request_fits_the_queues(self) -> Self:
-        smallest = min(self.workers.max_waiting_jobs, self.ledger.max_waiting_records)
+        smallest = min(self.workers.max_waiting_jobs, self.calls.max_waiting, self.ledger.max_waiting_records)
         if smallest < self.server.max_completions_per_request:
             raise ValueError("a queue is shorter than server.max_completions_per_request: a full request never fits")
         return self

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
+from env_server.calling import Call
+from env_server.calls import CallPool
 from env_server.ledger.chain import Draft, draft
 from env_server.ledger.writer import KeptReply, LedgerWriter
 from env_server.problems import problem_of
@@ -39,6 +42,18 @@ class _Prepared:
 
     item: Item
     bound: BoundRubric
+    references: tuple[BaseModel | None, ...]
+    """What each part's rewarder reads of the task's reference."""
+
+    @property
+    def jobs(self) -> Iterator[Job | Call]:
+        """What there is to be done, part by part."""
+        completion, reference = self.item.completion.document, self.item.task.reference
+        for (part, spec), read in zip(self.bound.parts, self.references, strict=True):
+            if spec.is_async:
+                yield Call(spec, completion, read, part.params)
+            else:
+                yield Job(spec.name, completion, spec.project(reference), part.params)
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,9 @@ class Engine:
 
     rubrics: RubricBook
     pool: WorkerPool
+    """For pure rewarders."""
+    calls: CallPool
+    """For async ones."""
     ledger: LedgerWriter | None
     """None only where the operator turned the ledger off."""
 
@@ -62,7 +80,7 @@ class Engine:
         """
         prepared = [self._prepare(index, raw) for index, raw in enumerate(raw_items)]
         valid = [entry for entry in prepared if isinstance(entry, _Prepared)]
-        replies = iter(await self.pool.judge([job for entry in valid for job in _jobs(entry)]))
+        replies = iter(await self._judge([job for entry in valid for job in entry.jobs]))
         scored = [_score(entry, replies) for entry in valid]
         if self.ledger:
             scored = [replace(one, record_id=_record_id()) for one in scored]
@@ -76,13 +94,22 @@ class Engine:
         try:
             item = Item.model_validate(raw)
             bound = self.rubrics.get(item.task.rubric)
-            bound.check_reference(item.task.reference)
+            references = bound.read_reference(item.task.reference)
         except ValidationError as error:
             field, message = unechoed_problem(error)
             return problem_of(InvalidTask(f"{field or 'the item'}: {message}", field=field), item=index)
         except InvalidTask as error:
             return problem_of(error, item=index)
-        return _Prepared(item, bound)
+        return _Prepared(item, bound, references)
+
+    async def _judge(self, jobs: Sequence[Job | Call]) -> list[Reply]:
+        """Do each job where its kind is done, and answer them in order. Raises Overloaded when not all of them fit."""
+        pure = [job for job in jobs if isinstance(job, Job)]
+        calls = [job for job in jobs if isinstance(job, Call)]
+        self.pool.require_room(len(pure))
+        self.calls.require_room(len(calls))
+        computing, waiting = iter(self.pool.submit(pure)), iter(self.calls.submit(calls))
+        return [await next(computing if isinstance(job, Job) else waiting) for job in jobs]
 
 
 @dataclass(frozen=True)
@@ -91,6 +118,8 @@ class _Scored:
 
     entry: _Prepared
     breakdown: RewardBreakdown
+    sandboxes: tuple[dict[str, JsonValue] | None, ...]
+    """What ran programs, part by part."""
     record_id: str | None = None
 
     @property
@@ -132,19 +161,19 @@ class _Scored:
                 "task": item.task.document,
                 "completion": item.completion.document,
                 "breakdown": breakdown.model_dump(mode="json", exclude={"record_id"}),
-                "instrument": self.entry.bound.instrument,
+                "instrument": self._instrument(),
                 "service": SERVICE_BUILD,
             }
         )
 
-
-def _jobs(entry: _Prepared) -> Iterator[Job]:
-    for part, spec in entry.bound.parts:
-        yield Job(spec.name, entry.item.completion.document, spec.project(entry.item.task.reference), part.params)
+    def _instrument(self) -> list[dict[str, Any]]:
+        parts = zip(self.entry.bound.instrument, self.sandboxes, strict=True)
+        return [{**part, "sandbox": sandbox} if sandbox else part for part, sandbox in parts]
 
 
 def _score(entry: _Prepared, replies: Iterator[Reply]) -> _Scored:
-    components = [_component(part, spec, next(replies)) for part, spec in entry.bound.parts]
+    said = [next(replies) for _ in entry.bound.specs]
+    components = [_component(part, spec, reply) for (part, spec), reply in zip(entry.bound.parts, said, strict=True)]
     reward, contributed = combine(entry.bound.rubric, components)
     breakdown = RewardBreakdown(
         task_id=entry.item.task.id,
@@ -154,7 +183,7 @@ def _score(entry: _Prepared, replies: Iterator[Reply]) -> _Scored:
         reward=reward,
         components=contributed,
     )
-    return _Scored(entry, breakdown)
+    return _Scored(entry, breakdown, tuple(reply.sandbox for reply in said))
 
 
 def _component(part: Part, spec: RewarderSpec, reply: Reply) -> Component:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from rewarders.errors import ConfigError, InvalidTask, PluginError, UnknownRubric
 from rewarders.registry import Registry, RewarderSpec
@@ -39,12 +39,15 @@ class BoundRubric:
             for part, spec in self.parts
         ]
 
-    def check_reference(self, reference: JsonValue) -> None:
-        """Raises InvalidTask when a rewarder cannot use the reference, or none of them reads one of its fields."""
-        for spec in self.specs:
-            spec.read_reference(reference)
+    def read_reference(self, reference: JsonValue) -> tuple[BaseModel | None, ...]:
+        """What each part's rewarder reads of a task's reference.
+
+        Raises:
+            InvalidTask: a rewarder cannot use the reference, or none of them reads one of its fields.
+        """
+        read = tuple(spec.read_reference(reference) for spec in self.specs)
         if not isinstance(reference, dict):
-            return
+            return read
         known = frozenset[str]().union(*(spec.reference_fields for spec in self.specs))
         if any(key not in known for key in reference):
             raise InvalidTask(
@@ -52,6 +55,7 @@ class BoundRubric:
                 field="task.reference",
                 hint=f"known fields: {', '.join(sorted(known)) or 'none'}",
             )
+        return read
 
 
 class RubricBook:
@@ -84,6 +88,11 @@ class RubricBook:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._bound)
+
+    @property
+    def has_async_parts(self) -> bool:
+        """Whether a task may name a rubric with an async rewarder, so that a sandbox has to be ready for it."""
+        return any(spec.is_async for bound in self._bound.values() for spec in bound.specs)
 
     def describe(self) -> list[dict[str, Any]]:
         """The rubrics as JSON."""

@@ -6,6 +6,7 @@ from env_server.config import ServiceConfig
 from env_server.engine import Engine
 from env_server.idempotency import Replays
 from env_server.ledger.reader import LedgerReader
+from env_server.sandbox_keeper import SandboxKeeper
 from rewarders.registry import Registry
 
 
@@ -16,6 +17,7 @@ class Service:
     config: ServiceConfig
     registry: Registry
     engine: Engine
+    sandbox: SandboxKeeper
     replays: Replays
     reader: LedgerReader | None
 
@@ -24,4 +26,10 @@ class Service:
         """Why the service cannot score just now, if it cannot."""
         if self.engine.ledger and not self.engine.ledger.alive:
             return "the ledger is not being written any more"
-        return self.engine.pool.trouble
+        return self.engine.pool.trouble or self.engine.calls.trouble
+
+    @property
+    def limitation(self) -> str | None:
+        """What the service cannot do just now although it scores the rest, if there is anything."""
+        trouble = self.sandbox.trouble if self.engine.rubrics.has_async_parts else None
+        return f"tasks whose rewarders run programs are left unscored: {trouble}" if trouble else None

@@ -24,7 +24,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, JsonValue, ValidationError, model_validator
 
 from env_server.blame import OUT_OF_MEMORY
 from rewarders.errors import AssayError, PluginError, RewarderFault, boundary
@@ -46,12 +46,14 @@ class Job(NamedTuple):
 
 
 class Reply(Wire):
-    """What a worker says of one job."""
+    """What was said of one completion by one rewarder."""
 
     verdict: Verdict | None = None
     fault: Fault | None = None
     cpu_s: Duration = 0.0
     wall_s: Duration = 0.0
+    sandbox: dict[str, JsonValue] | None = None
+    """What ran programs for this reply, where something did: it goes on the record."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -135,7 +137,7 @@ def _work(link: socket.socket, registry: Registry, memory_bytes: int) -> None:
 def run(registry: Registry, job: Job) -> Reply:
     """Run one job in this process, under its CPU budget."""
     spec = registry.get(job.rewarder)
-    if spec is None:
+    if spec is None or spec.cpu_budget_s is None:
         return Reply(fault=Fault(kind="RewarderFault", message=f"{job.rewarder} is not loaded in the worker"))
     wall, cpu = time.perf_counter(), time.process_time()
     signal.setitimer(signal.ITIMER_PROF, spec.cpu_budget_s)

@@ -66,19 +66,18 @@ class WorkerPool:
             self._nursery.close()
         self._answer_waiting("the service was shut down first")
 
-    async def judge(self, jobs: Sequence[Job]) -> list[Reply]:
-        """Run the jobs and answer them in order.
+    def require_room(self, count: int) -> None:
+        """Raises Overloaded when `count` more jobs would make the queue too long."""
+        if len(self._waiting) + count > self.config.max_waiting_jobs:
+            raise Overloaded(f"{len(self._waiting)} jobs wait for a worker, and {count} more would be too many")
 
-        Raises:
-            Overloaded: the queue is full; none of the jobs was taken.
-        """
-        if len(self._waiting) + len(jobs) > self.config.max_waiting_jobs:
-            raise Overloaded(f"{len(self._waiting)} jobs wait for a worker, and {len(jobs)} more would be too many")
+    def submit(self, jobs: Sequence[Job]) -> "list[asyncio.Future[Reply]]":
+        """Take the jobs, whether or not there is room; every future is answered, in the order of the jobs."""
         loop = asyncio.get_running_loop()
         tickets = [_Ticket(job, loop.create_future()) for job in jobs]
         self._waiting.extend(tickets)
         self._arrived.set()
-        return [await ticket.answer for ticket in tickets]
+        return [ticket.answer for ticket in tickets]
 
     async def _start_nursery(self) -> Nursery:
         return await Nursery.start(self.plugins, self.config.memory_bytes, self.fingerprint)

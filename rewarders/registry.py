@@ -8,7 +8,7 @@ the distribution at fault. Nothing global changes at import, so every test can h
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -27,6 +27,8 @@ GROUP = "rewarders"
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*[a-z0-9.+-]*")
 ARGUMENTS = ("completion", "reference", "params")
+ASYNC_ARGUMENTS = (*ARGUMENTS, "tools")
+CPU_BUDGET_S = 2.0
 MAX_CPU_BUDGET_S = 3600.0
 _UNECHOED = frozenset(
     [
@@ -57,7 +59,7 @@ _UNECHOED = frozenset(
 )
 """Kinds of problems whose message holds nothing of the input."""
 
-Scorer = Callable[..., Verdict]
+Scorer = Callable[..., Verdict | Awaitable[Verdict]]
 S = TypeVar("S", bound=Callable[..., Any])
 
 
@@ -75,7 +77,7 @@ class Mark:
     version: str
     params: type[BaseModel] | None
     reference: type[BaseModel] | None
-    cpu_budget_s: float
+    cpu_budget_s: float | None
     preload: tuple[str, ...]
 
 
@@ -85,18 +87,23 @@ def rewarder(
     version: str,
     params: type[BaseModel] | None = None,
     reference: type[BaseModel] | None = None,
-    cpu_budget_s: float = 2.0,
+    cpu_budget_s: float | None = None,
     preload: Sequence[str] = (),
 ) -> Callable[[S], S]:
-    """Mark `def f(completion, reference, params) -> Verdict` as a rewarder.
+    """Mark a function as a rewarder.
+
+    `def f(completion, reference, params) -> Verdict` is pure: it computes, in a process that can be killed.
+    `async def f(completion, reference, params, tools) -> Verdict` waits: it reaches for the `tools` it is handed, and
+    leaves anything heavy to them.
 
     Args:
         name: dotted, with the team first: `acme.quotes`.
         version: changes whenever a verdict could change.
         params: pydantic model of the settings a rubric may give; without one, `params` is an empty model.
         reference: pydantic model of the part of a task's reference this rewarder reads; without one it gets None.
-        cpu_budget_s: CPU seconds for one completion; spending more is a verdict of 0, `too_costly`.
-        preload: modules that worker processes import ahead of the first call.
+        cpu_budget_s: CPU seconds for one completion, 2 if not given; spending more is a verdict of 0, `too_costly`.
+            For plain functions alone: what an async one runs is bounded by the limits it gives its tools.
+        preload: modules that worker processes import ahead of the first call; for plain functions alone.
     """
     mark = Mark(name, version, params, reference, cpu_budget_s, tuple(preload))
 
@@ -116,15 +123,22 @@ class RewarderSpec:
     function: Scorer
     params: type[BaseModel]
     reference: type[BaseModel] | None
-    cpu_budget_s: float
+    cpu_budget_s: float | None
+    """None where it is async."""
     preload: tuple[str, ...]
     distribution: str
     """Name and version of the distribution it came from, or the module it was named by."""
     code_digest: str
     """Of every Python file of the top-level package that holds the function, when it was loaded.
 
-    Wider than the function itself on purpose: a changed helper changes verdicts too.
+    Wider than the function itself on purpose: a changed helper changes verdicts too. Of `sandboxes` as well where it is
+    async, since that is what its tools are made of.
     """
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is handed tools and awaited, where a plain function runs in a worker process."""
+        return self.cpu_budget_s is None
 
     @cached_property
     def summary(self) -> str:
@@ -163,6 +177,7 @@ class RewarderSpec:
             "version": self.version,
             "distribution": self.distribution,
             "summary": self.summary,
+            "kind": "async" if self.is_async else "pure",
             "cpu_budget_s": self.cpu_budget_s,
             "code_digest": self.code_digest,
             "params": _schema(self.params),
@@ -213,9 +228,12 @@ class Registry:
         """Check one marked function against the contract and register it. Raises PluginError."""
         mark: Mark = function.__rewarder__  # type: ignore[attr-defined]
         _check(function, mark, distribution)
+        is_async = inspect.iscoroutinefunction(function)
+        packages = (function.__module__, "sandboxes") if is_async else (function.__module__,)
         spec = RewarderSpec(
-            mark.name, mark.version, function, mark.params or NoParams, mark.reference, mark.cpu_budget_s, mark.preload,
-            distribution, _code_digest(function.__module__, distribution),
+            mark.name, mark.version, function, mark.params or NoParams, mark.reference,
+            None if is_async else mark.cpu_budget_s or CPU_BUDGET_S, mark.preload,
+            distribution, _code_digest(packages, distribution),
         )  # fmt: skip
         return self._take(spec)
 
@@ -302,28 +320,52 @@ def _check(function: Scorer, mark: Mark, distribution: str) -> None:
         raise PluginError(f"{where}: the name {mark.name!r} is not lower-case words joined by dots, as in acme.quotes")
     if not VERSION.fullmatch(mark.version):
         raise PluginError(f"{where}: the version {mark.version!r} does not start with a number, as in 1.0")
-    if inspect.iscoroutinefunction(function):
-        raise PluginError(f"{where}: is async; rewarders are plain functions that run in a worker process")
-    if tuple(inspect.signature(function).parameters) != ARGUMENTS:
-        raise PluginError(f"{where}: takes other arguments than ({', '.join(ARGUMENTS)})")
+    _check_arguments(function, mark, where)
     if function.__annotations__.get("return") not in (Verdict, "Verdict"):
         raise PluginError(f"{where}: is not annotated to return a Verdict")
     if not (function.__doc__ or "").strip():
         raise PluginError(f"{where}: has no docstring; its first line is what users are shown")
-    if not 0 < mark.cpu_budget_s <= MAX_CPU_BUDGET_S:  # also refuses NaN
+    if mark.cpu_budget_s is not None and not 0 < mark.cpu_budget_s <= MAX_CPU_BUDGET_S:  # also refuses NaN
         raise PluginError(f"{where}: cpu_budget_s is {mark.cpu_budget_s}; it has to be over 0 and at most 3600")
 
 
-def _code_digest(module: str, distribution: str) -> str:
+def _check_arguments(function: Scorer, mark: Mark, where: str) -> None:
+    """What a plain and an async function take, and how each is told from the other."""
+    given = tuple(inspect.signature(function).parameters)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"{where}: yields; a rewarder returns one Verdict")
+    if not inspect.iscoroutinefunction(function):
+        hint = "only `async def` is handed tools" if given == ASYNC_ARGUMENTS else ""
+        if given != ARGUMENTS:
+            raise PluginError(f"{where}: takes other arguments than ({', '.join(ARGUMENTS)})", hint=hint)
+        return
+    if given != ASYNC_ARGUMENTS:
+        raise PluginError(
+            f"{where}: is async and takes other arguments than ({', '.join(ASYNC_ARGUMENTS)})",
+            hint="what only computes is a plain function; it runs in a worker process",
+        )
+    if mark.cpu_budget_s is not None or mark.preload:
+        raise PluginError(
+            f"{where}: is async, so cpu_budget_s and preload mean nothing: it runs in no worker process",
+            hint="bound what it runs by the limits it gives its tools",
+        )
+
+
+def _code_digest(modules: Sequence[str], distribution: str) -> str:
+    """Of the top-level packages that hold the modules. Raises PluginError."""
+    try:
+        return digest([entry for module in modules for entry in _hashed_files(module)])
+    except OSError as error:
+        raise PluginError(f"{distribution}: the code of {modules[0]} cannot be read: {error}") from error
+
+
+def _hashed_files(module: str) -> list[list[str]]:
     top = importlib.import_module(module.partition(".")[0])
     folders = [Path(folder) for folder in getattr(top, "__path__", ())]  # several for a namespace package
     files = [(path, str(path.relative_to(folder))) for folder in folders for path in sorted(folder.rglob("*.py"))]
     if not folders and top.__file__:
         files = [(Path(top.__file__), Path(top.__file__).name)]
-    try:
-        return digest([[name, digest_bytes(path.read_bytes())] for path, name in files])
-    except OSError as error:
-        raise PluginError(f"{distribution}: the code of {module} cannot be read: {error}") from error
+    return [[name, digest_bytes(path.read_bytes())] for path, name in files]
 
 
 def _schema(model: type[BaseModel]) -> JsonValue:

@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from sandboxes.classify import Ending, classify
 from sandboxes.errors import SandboxLost
@@ -21,6 +22,7 @@ _INODE_BYTES = 16 * 1024
 _LEAST_INODES, _MOST_INODES = 256, 4096
 
 File = tuple[str, bytes, int]
+Lend = Callable[[], AbstractAsyncContextManager[WardenLink]]
 
 
 class Artefacts:
@@ -63,6 +65,11 @@ class Box:
         self._one_at_a_time = asyncio.Lock()
         self._abandoned = False
 
+    @property
+    def link(self) -> WardenLink:
+        """The warden that it lies with."""
+        return self._link
+
     async def run(self, stdin: bytes = b"", *, last: bool = False) -> SandboxResult:
         """Run it once; `last` says that it will not be run again. Raises SandboxFault."""
         limits = self._policy.raised(self._program.limits)
@@ -87,9 +94,16 @@ class NotCompiled:
 
 
 async def compiled(
-    link: WardenLink, policy: Policy, program: Program, origin: Origin, artefacts: Artefacts
+    lend: Lend, policy: Policy, program: Program, origin: Origin, artefacts: Artefacts
 ) -> SandboxResult | None:
     """The compiler's result, from the cache if it has it; None for a language that is not compiled.
+
+    Args:
+        lend: where to run the compiler, if it has to be run.
+        policy: the language.
+        program: what to compile.
+        origin: for the result.
+        artefacts: the cache.
 
     Raises:
         SandboxFault: the compiler could not be run.
@@ -101,11 +115,13 @@ async def compiled(
     known = artefacts.get(key)
     if known is not None:
         return known
-    box = link.open(policy.name, spec_of(policy, table.limits, policy.fill(table.argv)), source_files(policy, program))
-    try:
-        answer = await link.run(box, run_terms(table.limits, table.artefacts, last=True), b"")
-    finally:
-        link.close_box(box)
+    spec = spec_of(policy, table.limits, policy.fill(table.argv))
+    async with lend() as link:
+        box = link.open(policy.name, spec, source_files(policy, program))
+        try:
+            answer = await link.run(box, run_terms(table.limits, table.artefacts, last=True), b"")
+        finally:
+            link.close_box(box)
     result = result_of(answer, table.limits, policy, origin)
     bounded = {name: getattr(result, name)[: program.limits.output_bytes] for name in ("stdout", "stderr")}
     result = result.model_copy(update={"stage": "compile", **bounded})
@@ -120,10 +136,19 @@ async def opened(
     link: WardenLink, policy: Policy, program: Program, origin: Origin, artefacts: Artefacts
 ) -> AsyncIterator["Box | NotCompiled"]:
     """A box with the program in it, compiled if need be."""
-    made = await compiled(link, policy, program, origin, artefacts)
+    made = await compiled(partial(nullcontext, link), policy, program, origin, artefacts)
     if made is not None and made.exit_code != 0:
         yield NotCompiled(made)
         return
+    async with boxed(link, policy, program, origin, made) as box:
+        yield box
+
+
+@asynccontextmanager
+async def boxed(
+    link: WardenLink, policy: Policy, program: Program, origin: Origin, made: SandboxResult | None
+) -> AsyncIterator[Box]:
+    """A box with the program in it and, if it had to be compiled, with what the compiler made."""
     limits = policy.raised(program.limits)
     extra = [(path, data, 0o755) for path, data in made.files.items()] if made else []
     spec = spec_of(policy, limits, policy.run_argv(limits))
@@ -134,14 +159,21 @@ async def opened(
         link.close_box(number)
 
 
-async def linked(link: WardenLink, judge: Box, candidate: Box) -> tuple[SandboxResult, SandboxResult]:
+class Linking(Protocol):
+    """What runs two boxes with a socket between them: a warden that has both, or what lies between two wardens."""
+
+    async def link(self, *orders: tuple[int, dict[str, Any]]) -> tuple[Answer, Answer]:
+        """Run the boxes of these numbers, on these terms. Raises SandboxFault."""
+
+
+async def linked(between: Linking, judge: Box, candidate: Box) -> tuple[SandboxResult, SandboxResult]:
     """Run two boxes with a socket between them. Raises SandboxFault."""
     boxes = (judge, candidate)
     limits = [box._policy.raised(box._program.limits) for box in boxes]
     orders = [
         (box._number, run_terms(limit, box._program.fetch, last=True)) for box, limit in zip(boxes, limits, strict=True)
     ]
-    answers = await link.link(*orders)
+    answers = await between.link(*orders)
     first, second = (
         result_of(answer, limit, box._policy, box._origin)
         for answer, limit, box in zip(answers, limits, boxes, strict=True)

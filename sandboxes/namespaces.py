@@ -19,6 +19,7 @@ from sandboxes.errors import SandboxFault, SandboxMisconfigured, SandboxUnavaila
 from sandboxes.inside.spares import bootstrap
 from sandboxes.layers import Layer, layers_of
 from sandboxes.policy import Policy, base_python, find_policies
+from sandboxes.sweep import sweep_here
 from sandboxes.types import Limits, Program, SandboxResult, Submission
 from sandboxes.warden_link import WardenLink
 
@@ -67,7 +68,7 @@ class NamespaceSandbox:
         return self._policy(language).digest
 
     async def start(self) -> None:
-        """Start the warden and the Python fork server, and let the canaries try to get out.
+        """Remove what dead wardens left, start our own and the Python fork server, and let the canaries try to get out.
 
         Raises:
             SandboxMisconfigured: this machine cannot give the isolation, or a canary got out.
@@ -75,6 +76,7 @@ class NamespaceSandbox:
         """
         from sandboxes.attack_suite import canaries
 
+        await asyncio.to_thread(sweep_here, self._cgroup)
         await self._connected("python")
         escaped = [result for result in await canaries(self) if not result.contained]
         if escaped:

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
-import subprocess
 import sys
 import sysconfig
 import tomllib
@@ -18,11 +16,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandboxes.errors import SandboxMisconfigured
-from sandboxes.inside import kernel
+from sandboxes.inside import kernel, toolchains
 from sandboxes.types import MIB, Limits
-
-_PROBE_TIMEOUT_S = 60
-_SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Section(BaseModel):
@@ -108,7 +103,10 @@ class Policy:
         """First line of what the toolchain says of itself."""
         if self.missing:
             return ""
-        return _said_by(self.fill(self.table.version.argv)).partition("\n")[0].strip()
+        try:
+            return toolchains.said_by(self.fill(self.table.version.argv)).partition("\n")[0].strip()
+        except toolchains.Missing as missing:
+            raise SandboxMisconfigured(f"{self.name}: {missing}") from missing
 
     @cached_property
     def digest(self) -> str:
@@ -205,32 +203,10 @@ def _find(name: str, table: LanguageTable, python: str | None) -> Policy:
         "packages": sysconfig.get_paths()["purelib"],
     }
     try:
-        for tool, command in table.tools.items():
-            names[tool] = _tool(command.format(**names))
-        for root, argv in table.roots.items():
-            names[root] = _said_by([word.format(**names) for word in argv]).strip()
-    except SandboxMisconfigured as missing:
+        found = toolchains.find(table.tools, table.roots, names)
+    except toolchains.Missing as missing:
         return Policy(name, table, names, f"{name}: {missing}")
-    return Policy(name, table, names, None)
-
-
-def _tool(command: str) -> str:
-    path = shutil.which(command, path=os.pathsep.join([os.environ.get("PATH", ""), _SEARCH]))
-    if path is None:
-        raise SandboxMisconfigured(
-            f"{command} is not on the PATH; install it, or leave the language to another machine"
-        )
-    return path
-
-
-def _said_by(argv: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=True, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise SandboxMisconfigured(f"{' '.join(argv)} does not work: {error}") from error
-    return done.stdout or done.stderr
+    return Policy(name, table, found, None)
 
 
 def offered(policies: Mapping[str, Policy]) -> Iterator[str]:

@@ -20,6 +20,11 @@ ODD_RUBRICS = {
     "leaks.v1": {"parts": [{"rewarder": "odd.leaks"}]},
     "obeys.v1": {"parts": [{"rewarder": "odd.obeys"}]},
 }
+ODD_ASYNC_RUBRICS = {
+    "waits.v1": {"parts": [{"rewarder": "odd.waits"}]},
+    "runs.v1": {"parts": [{"rewarder": "odd.runs"}]},
+    "both.v1": {"parts": [{"rewarder": "odd.waits"}, {"rewarder": "odd.length"}]},
+}
 
 
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH", "")]))
@@ -31,12 +36,14 @@ def odd_config(tmp_path: Path) -> Callable[..., ServiceConfig]:
     """A configuration with the odd rewarders, two workers and a ledger in the test's own folder."""
 
     def build(**sections: dict[str, Any]) -> ServiceConfig:
+        modules = sections.get("plugins", {}).get("modules", [])
+        rubrics = {**ODD_RUBRICS, **(ODD_ASYNC_RUBRICS if "odd_async_rewarders" in modules else {})}
         return ServiceConfig.model_validate(
             {
                 "plugins": {"load": [], "modules": ["odd_rewarders"], **sections.pop("plugins", {})},
                 "workers": {"processes": 2, **sections.pop("workers", {})},
                 "ledger": {"data_dir": tmp_path / "data", **sections.pop("ledger", {})},
-                "rubrics": ODD_RUBRICS,
+                "rubrics": rubrics,
                 **sections,
             }
         )

@@ -48,8 +48,12 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """The service can score: its workers can be started and its ledger can be written."""
-    trouble = _service(request).trouble
-    if trouble:
-        raise Unavailable(trouble)
-    return JSONResponse({"status": "ready", "rewarders": len(_service(request).registry)})
+    """The service can score: its workers can be started and its ledger can be written.
+
+    `limitation` says what it cannot do nevertheless, such as running programs without a sandbox.
+    """
+    service = _service(request)
+    if service.trouble:
+        raise Unavailable(service.trouble)
+    ready: dict[str, Any] = {"status": "ready", "rewarders": len(service.registry)}
+    return JSONResponse({**ready, "limitation": service.limitation} if service.limitation else ready)

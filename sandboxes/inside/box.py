@@ -238,7 +238,7 @@ class Box:
             self._dispose()
             self._forget_pipes(run)
             self._take_keeper(run.terms)
-        elif run.stopped or out_of_memory or keeper.folder:  # without namespaces a program can end its keeper
+        elif run.stopped or out_of_memory or not self._spares.out_of_reach:
             self._answer()
             self._dispose()
         else:

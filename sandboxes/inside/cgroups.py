@@ -6,6 +6,7 @@ tell whose owner is dead.
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -118,7 +119,7 @@ class Group:
         if name not in self._files:
             try:
                 descriptor = os.open(self._folders[controller] / name, os.O_RDWR | os.O_CLOEXEC)
-            except PermissionError:
+            except OSError:  # not ours to write, or mounted read-only
                 descriptor = os.open(self._folders[controller] / name, os.O_RDONLY | os.O_CLOEXEC)
             self._files[name] = descriptor
         return self._files[name]
@@ -166,6 +167,60 @@ class Cgroups:
         for root in set(self._roots.values()):
             with suppress(OSError):
                 root.rmdir()
+
+
+class GivenGroup(Group):
+    """The group that a container engine has put this whole container into. It counts; its limits are the engine's."""
+
+    def __init__(self, folders: dict[str, Path], version: int) -> None:
+        self._folders, self._version = folders, version
+        self._files: dict[str, int] = {}
+
+    def attach(self, pid: int) -> None:
+        """Everything in the container is in it."""
+
+    def limit(self, memory_bytes: int, pids: int) -> None:
+        """The engine has."""
+
+    def cpu_s(self) -> float:
+        """CPU seconds used so far, without this process's own."""
+        return super().cpu_s() - time.process_time()
+
+    def peak_bytes(self) -> int:
+        """Unknown: only who may write to the group can make it forget the runs before."""
+        return 0
+
+    def remove(self) -> bool:
+        """It goes with the container."""
+        return True
+
+
+class GivenCgroups(Cgroups):
+    """A container's own group, for one submission at a time."""
+
+    def __init__(self) -> None:
+        """Find it. Raises NoCgroups where the container does not show it."""
+        mounts, own = dict(_mounts()), dict(_own_groups())
+        if "memory" in mounts and "cpuacct" in mounts:
+            self.version = 1
+            folders = {name: _visible(mounts[name], own[name]) for name in ("memory", "cpuacct")}
+        elif "" in mounts:
+            self.version = 2
+            folders = dict.fromkeys(("memory", "cpu"), _visible(mounts[""], own[""]))
+        else:
+            raise NoCgroups("the container does not show its control group")
+        self._group = GivenGroup(folders, self.version)
+        try:
+            self._group.out_of_memory_kills(), self._group.cpu_s()
+        except OSError as error:
+            raise NoCgroups(f"the container's control group cannot be read: {error}") from error
+
+    def make(self) -> Group:
+        """The one group there is."""
+        return self._group
+
+    def close(self) -> None:
+        """It goes with the container."""
 
 
 def _hierarchies(parent: Path | None) -> tuple[int, dict[str, Path]]:

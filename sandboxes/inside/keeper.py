@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from types import FrameType
 from typing import Any, NoReturn
 
 from sandboxes.inside import child, clearing
@@ -22,6 +23,8 @@ from sandboxes.inside import child, clearing
 MESSAGE_BYTES = 65536
 MAX_FETCHED_FILES = 256
 MAX_PATH_CHARS = 200
+ORPHANED = signal.SIGUSR1
+"""Tells a keeper without a pid namespace that the process that forked it is gone."""
 
 Start = Callable[[list[int]], int]
 """Starts the program with the descriptors of a run; its pid."""
@@ -40,6 +43,8 @@ class Den:
 def keep(link: socket.socket, den: Den, outlook: child.Outlook) -> None:
     """Say that we are ready, then serve runs until the warden lets go of the link. SIGTERM ends the run, not us."""
     signal.signal(signal.SIGTERM, lambda number, frame: _kill_everything(own_pids=den.own_pids))
+    if not den.own_pids:  # as pid 1 it would hear the program's signals too
+        signal.signal(ORPHANED, _end_with_everything)
     start = _start_ahead(link, den, outlook)
     with suppress(ConnectionError):
         while _served(link, den, start):
@@ -74,7 +79,8 @@ def _start(link: socket.socket, den: Den, outlook: child.Outlook, descriptors: l
 
 
 def _become(link: socket.socket, den: Den, outlook: child.Outlook, descriptors: list[int]) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGTERM, ORPHANED):
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     link.close()
     child.become(descriptors, den.work, outlook, shared_tmp=not den.own_pids)
@@ -121,6 +127,14 @@ def _kill_everything(*, own_pids: bool) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
+
+
+def _end_with_everything(number: int, frame: FrameType | None) -> NoReturn:
+    with suppress(ChildProcessError):
+        while True:
+            _kill_everything(own_pids=False)
+            os.wait()
+    os._exit(1)
 
 
 def _children() -> list[int]:

@@ -13,6 +13,8 @@ _ON_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _TCP = 0b11
 _SCOPES = 0b11
 """Abstract Unix sockets and signals."""
+SCOPES_SINCE = 6
+"""The version from which on a program cannot signal anybody outside of its run."""
 _VERSION, _PATH_BENEATH = 1, 1
 
 
@@ -34,8 +36,8 @@ def restrict(version: int, readable: Sequence[str], writable: Sequence[str]) -> 
     """
     everything = (1 << 13) - 1 | (_REFER if version >= 2 else 0) | (_TRUNCATE if version >= 3 else 0)
     everything |= _IOCTL_DEV if version >= 5 else 0
-    attributes = struct.pack("QQQ", everything, _TCP if version >= 4 else 0, _SCOPES if version >= 6 else 0)
-    size = 24 if version >= 6 else 16 if version >= 4 else 8
+    attributes = struct.pack("QQQ", everything, _TCP if version >= 4 else 0, _SCOPES if version >= SCOPES_SINCE else 0)
+    size = 24 if version >= SCOPES_SINCE else 16 if version >= 4 else 8
     ruleset = kernel.call("landlock_create_ruleset", ctypes.create_string_buffer(attributes), size, 0)
     for path in readable:
         _allow(ruleset, path, _EXECUTE | _READ_FILE | _READ_DIR)

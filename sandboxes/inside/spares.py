@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandboxes.inside import clearing, process_tree
+from sandboxes.inside import clearing, landlock, process_tree
 from sandboxes.inside.cgroups import Group, owned_by
 from sandboxes.inside.root import SCRATCH
 
@@ -26,6 +26,8 @@ _BOOTSTRAP = (
     "import sys; sys.path.insert(0, {root!r}); from sandboxes.inside import {module} as module;"
     " sys.path.pop(0); module.main({argument!r})"
 )
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 Shape = dict[str, int]
 """`disk_bytes` and `inodes` of the scratch space, which a keeper has before it knows its submission."""
@@ -108,6 +110,8 @@ class Spares:
         self._being_made: deque[Slot] = deque()
         self._waiting: deque[tuple[Shape, Use]] = deque()
         self._ending: set[Keeper] = set()
+        self.out_of_reach = self._isolated
+        """No program can end its keeper."""
         self.trouble: str | None = None
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         unseekable, nobody_reads = os.pipe()
@@ -121,6 +125,11 @@ class Spares:
         os.close(nobody_reads)
         self._control.send(json.dumps(policy).encode())
         warden.selector.register(self._control, selectors.EVENT_READ, self._on_first_answer)
+
+    @property
+    def zygote_pid(self) -> int:
+        """The fork server's process."""
+        return self._process.pid
 
     def take(self, shape: Shape, use: Use) -> None:
         """Give a keeper of that shape to `use`, now or when one is ready; None when the zygote is gone.
@@ -161,11 +170,16 @@ class Spares:
         self._process.wait()
 
     def _on_first_answer(self, mask: int) -> None:
-        answer = json.loads(hear(self._control)[0] or b'{"error": "the zygote ended at its start"}')
+        message, _ = hear(self._control)
+        if not message and self._process.wait() < 0:  # killed: nothing that this machine cannot do
+            self._warden.give_up("a fork server was killed")
+            return
+        answer = json.loads(message or b'{"error": "the fork server ended at its start"}')
         self._warden.say({"policy": self._name, **answer})
         if "error" in answer:
             self._fail(answer["error"])
             return
+        self.out_of_reach = self._isolated or answer["landlock"] >= landlock.SCOPES_SINCE
         self._warden.selector.modify(self._control, selectors.EVENT_READ, self._on_slot_made)
         self._hand_out()
 
@@ -207,7 +221,7 @@ class Spares:
 
     def _make_slot(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with theirs, suppress(ConnectionError):  # its end of file is heard
             socket.send_fds(self._control, [b"{}"], [theirs.fileno()])
         slot = Slot(ours, self._warden.cgroups.make() if self._warden.cgroups else None)
         self._slots.append(slot)
@@ -220,16 +234,20 @@ class Spares:
             return
         slot = self._being_made.popleft()
         slot.pidfd = descriptors[0]
-        if slot.group:
-            slot.group.attach(int(message))
         self._warden.selector.register(slot.control, selectors.EVENT_READ, partial(self._on_forked, slot))
+        if slot.group:
+            try:
+                slot.group.attach(int(message))
+            except OSError:  # it was killed already
+                self._lose(slot)
+                return
         self._hand_out()
         if slot.spare is None:
             self._fork(slot, self._shape)
 
     def _fork(self, slot: Slot, shape: Shape) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with theirs, suppress(ConnectionError):  # as above
             socket.send_fds(slot.control, [json.dumps({"shape": shape}).encode()], [theirs.fileno()])
         slot.spare = Keeper(slot, ours, shape)
 
@@ -307,9 +325,14 @@ class Spares:
                 wanted(None)
 
 
-def bootstrap(module: str, argument: Any) -> list[str]:
-    """Arguments after the interpreter that run a module's `main(argument)` on the standard library alone."""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+def bootstrap(module: str, argument: Any, root: str = _ROOT) -> list[str]:
+    """Arguments after the interpreter that run a module's `main(argument)` on the standard library alone.
+
+    Args:
+        module: of `sandboxes.inside`.
+        argument: anything whose `repr` is Python.
+        root: the folder that `sandboxes` lies in, where the interpreter runs.
+    """
     return ["-S", "-s", "-P", "-B", "-c", _BOOTSTRAP.format(root=root, module=module, argument=argument)]
 
 

@@ -30,22 +30,29 @@ _IDLE_S = 3600.0
 class Warden:
     """The event loop and what it looks after."""
 
-    def __init__(self, server: socket.socket, cgroups: Cgroups | None) -> None:
+    def __init__(self, server: tuple[int, int], cgroups: Cgroups | None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            server: descriptors that the server's frames come from, and that ours go to.
+            cgroups: where sandboxes get a control group each, if they do.
+        """
         self.selector = selectors.DefaultSelector()
         self.cgroups = cgroups
-        self._server = server
+        self._reader, self._writer = server
         self._incoming = frames.Incoming()
         self._outgoing: deque[memoryview] = deque()
-        self._writing = 0
+        self._writing = False
         self._policies: dict[str, Spares] = {}
         self._boxes: dict[int, Box] = {}
         self._leaving: set[Box] = set()
-        server.setblocking(False)
-        self.selector.register(server, selectors.EVENT_READ, self._on_server)
+        for descriptor in server:
+            os.set_blocking(descriptor, False)
+        self.selector.register(self._reader, selectors.EVENT_READ, self._on_order)
 
     def serve(self) -> None:
         """Run until the server is gone."""
-        while self._server.fileno() >= 0:
+        while self._reader >= 0:
             for key, mask in self.selector.select(self._next_deadline()):
                 callback: Callable[[int], None] = key.data
                 callback(mask)
@@ -56,7 +63,7 @@ class Warden:
 
     def say(self, header: dict[str, Any], blobs: tuple[bytes, ...] = ()) -> None:
         """Send a frame to the server, as fast as it reads."""
-        if self._server.fileno() < 0:
+        if self._reader < 0:
             return
         self._outgoing.append(memoryview(frames.pack(header, blobs)))
         self._send()
@@ -64,9 +71,7 @@ class Warden:
     def give_up(self, why: str) -> None:
         """Something the sandboxes rest on is broken: end, so that the server starts us afresh."""
         sys.stderr.write(f"the sandboxes are started again: {why}\n")
-        if self._server.fileno() >= 0:
-            self.selector.unregister(self._server)
-            self._server.close()
+        self._hang_up()
 
     def forget(self, box: Box) -> None:
         """A box that was left has ended."""
@@ -76,22 +81,33 @@ class Warden:
         wakes = (box.wake_at for box in (*self._boxes.values(), *self._leaving))
         return min(_IDLE_S, max(0.0, min(wakes, default=math.inf) - time.monotonic()))
 
-    def _on_server(self, mask: int) -> None:
-        if mask & selectors.EVENT_WRITE:
-            self._send()
-        if mask & selectors.EVENT_READ:
-            data = self._server.recv(RECEIVE_BYTES)
-            if not data:
-                self.selector.unregister(self._server)
-                self._server.close()
-                return
-            for header, blobs in self._incoming.feed(data):
-                getattr(self, f"_do_{header.pop('do')}")(blobs=blobs, **header)
+    def _on_order(self, mask: int) -> None:
+        if self._reader < 0:  # it was given up in the same round of events
+            return
+        try:
+            data = os.read(self._reader, RECEIVE_BYTES)
+        except ConnectionError:  # the server was killed with answers unread
+            data = b""
+        if not data:
+            self._hang_up()
+            return
+        for header, blobs in self._incoming.feed(data):
+            getattr(self, f"_do_{header.pop('do')}")(blobs=blobs, **header)
 
-    def _send(self) -> None:
+    def _hang_up(self) -> None:
+        if self._reader < 0:
+            return
+        self._outgoing.clear()
+        self._write_when_there_is_room(False)
+        self.selector.unregister(self._reader)
+        os.close(self._reader)
+        os.close(self._writer)
+        self._reader = self._writer = -1
+
+    def _send(self, mask: int = 0) -> None:
         while self._outgoing:
             try:
-                sent = self._server.send(self._outgoing[0])
+                sent = os.write(self._writer, self._outgoing[0])
             except BlockingIOError:
                 break
             except ConnectionError:  # the next read finds it gone
@@ -101,10 +117,14 @@ class Warden:
                 self._outgoing[0] = self._outgoing[0][sent:]
             else:
                 self._outgoing.popleft()
-        writing = selectors.EVENT_WRITE if self._outgoing else 0
-        if writing != self._writing:
-            self._writing = writing
-            self.selector.modify(self._server, selectors.EVENT_READ | writing, self._on_server)
+        self._write_when_there_is_room(bool(self._outgoing))
+
+    def _write_when_there_is_room(self, writing: bool) -> None:
+        if writing and not self._writing:
+            self.selector.register(self._writer, selectors.EVENT_WRITE, self._send)
+        if self._writing and not writing:
+            self.selector.unregister(self._writer)
+        self._writing = writing
 
     def _do_start(self, policy: dict[str, Any], python: str, spares: int, blobs: list[bytes]) -> None:
         name = policy["name"]
@@ -144,7 +164,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    server = socket.socket(fileno=int(arguments[0]))
+    server = int(arguments[0])
     cgroups, said = None, "turned off"
     if arguments[1] != "-":
         try:
@@ -152,7 +172,7 @@ def main(arguments: list[str]) -> None:
             said = f"version {cgroups.version}"
         except NoCgroups as error:
             said = str(error)
-    warden = Warden(server, cgroups)
+    warden = Warden((server, os.dup(server)), cgroups)
     warden.say({"hello": os.getpid(), "cgroups": cgroups is not None, "cgroups_detail": said})
     warden.serve()
 

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from sandboxes.inside import kernel, landlock, root, seccomp
 from sandboxes.inside.cgroups import owned_by
 from sandboxes.inside.child import Outlook
-from sandboxes.inside.keeper import Den, keep
+from sandboxes.inside.keeper import ORPHANED, Den, keep
 
 MESSAGE_BYTES = 65536
 INSIDE_UID = 1000
@@ -171,7 +171,8 @@ def _fork() -> tuple[int, int]:
 
 def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Confinement) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Without a pid namespace our death would free the program, so that we have to end it first.
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL if confinement.full else ORPHANED)
     _prefer_to_be_killed(_KEEPER_OOM_SCORE)
     den = _isolate(shape, proc=confinement.proc) if confinement.full else _settle()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)

@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("sandboxes", "rewarders", "env_server", "trainer")
-SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+SOURCES = sorted(
+    path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "attacks" not in path.parts
+)
 PROGRAMS = [*SOURCES, *sorted(ROOT.glob("examples/**/*.py")), *sorted(ROOT.glob("benchmarks/**/*.py"))]
 VAGUE = {"utils", "helpers", "common", "base", "misc", "manager", "util", "helper"}
 
@@ -89,7 +91,8 @@ def test_a_plug_in_author_can_hold_every_public_name():
 
 
 def test_only_the_app_names_what_the_service_is_built_of():
-    builders = {"WorkerPool(", "LedgerWriter(", "Engine("}
+    backends = {"NamespaceSandbox(", "DockerSandbox(", "RemoteSandbox(", "FusionSandbox("}
+    builders = {"WorkerPool(", "CallPool(", "LedgerWriter(", "Engine(", *backends}
     users = {
         path.name
         for path in (ROOT / "env_server").rglob("*.py")

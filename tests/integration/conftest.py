@@ -111,12 +111,12 @@ def _read(path: Path) -> str:
 
 @pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
-    """Start servers that end with the test; a module named is made of HOTFIX and loaded too."""
+    """Start servers that end with the test, with another file if need be; a module named is made of HOTFIX."""
     made: list[RunningServer] = []
 
-    def make(module: str = "", *, started: bool = True) -> RunningServer:
+    def make(module: str = "", *, started: bool = True, toml: str = CONFIG) -> RunningServer:
         config = tmp_path / "server.toml"
-        config.write_text(CONFIG)
+        config.write_text(toml)
         if module:
             (tmp_path / f"{module}.py").write_text(HOTFIX)
             rubric = f'[rubrics."{module}.v1"]\nparts = [{{ rewarder = "acme.hotfix" }}]\n'

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from rewarders import AssayError, Completion, Registry, RewarderFault, Verdict, rewarder
 from rewarders.errors import InvalidTask, PluginError, boundary
+from rewarders.tools import Tools
 
 
 def fine(completion: Completion, reference: None, params: BaseModel) -> Verdict:
@@ -37,9 +38,24 @@ def returns_a_float(completion: Completion, reference: None, params: BaseModel) 
     return 1.0
 
 
-async def waits(completion: Completion, reference: None, params: BaseModel) -> Verdict:
+async def waits(completion: Completion, reference: None, params: BaseModel, tools: Tools) -> Verdict:
     """Async."""
     return Verdict(score=1.0, reason="ok")
+
+
+async def without_tools(completion: Completion, reference: None, params: BaseModel) -> Verdict:
+    """Async, as a plain function would be written."""
+    return Verdict(score=1.0, reason="ok")
+
+
+def with_tools(completion: Completion, reference: None, params: BaseModel, tools: Tools) -> Verdict:
+    """Plain, as an async function would be written."""
+    return Verdict(score=1.0, reason="ok")
+
+
+def yields(completion: Completion, reference: None, params: BaseModel) -> Verdict:
+    """A generator."""
+    yield Verdict(score=1.0, reason="ok")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +67,11 @@ async def waits(completion: Completion, reference: None, params: BaseModel) -> V
         (marked(two_arguments), "takes other arguments"),
         (marked(no_docstring), "has no docstring"),
         (marked(returns_a_float), "annotated to return a Verdict"),
-        (rewarder("acme.waits", version="1")(waits), "is async"),
+        (marked(without_tools), r"is async and takes other arguments than \(completion, reference, params, tools\)"),
+        (marked(with_tools), r"takes other arguments than \(completion, reference, params\)"),
+        (marked(yields), "yields; a rewarder returns one Verdict"),
+        (marked(waits, cpu_budget_s=2.0), "is async, so cpu_budget_s and preload mean nothing"),
+        (marked(waits, preload=["json"]), "is async, so cpu_budget_s and preload mean nothing"),
         (marked(cpu_budget_s=0), "cpu_budget_s is 0"),
         (marked(cpu_budget_s=math.nan), "cpu_budget_s is nan"),
     ],
@@ -60,6 +80,21 @@ def test_a_function_that_breaks_the_contract_is_refused_with_its_distribution(br
     with pytest.raises(PluginError, match=says) as caught:
         Registry().add(broken, "acme-rewards 2.1")
     assert "acme-rewards 2.1" in str(caught.value)
+
+
+def test_an_async_function_is_known_as_one_and_has_no_cpu_budget():
+    registry = Registry()
+    plain = registry.add(marked(), "acme 1").describe()
+    waiting = registry.add(marked(waits, name="acme.waits"), "acme 1").describe()
+    assert (plain["kind"], plain["cpu_budget_s"]) == ("pure", 2.0)
+    assert (waiting["kind"], waiting["cpu_budget_s"]) == ("async", None)
+
+
+def test_the_code_digest_of_an_async_rewarder_covers_what_its_tools_are_made_of():
+    registry = Registry()
+    plain = registry.add(marked(), "acme 1")
+    waiting = registry.add(marked(waits, name="acme.waits"), "acme 1")
+    assert plain.code_digest != waiting.code_digest
 
 
 def test_a_taken_name_names_both_distributions():

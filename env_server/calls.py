@@ -1,0 +1,138 @@
+"""Async rewarders: the counterpart of the worker pool for those that wait instead of computing.
+
+They run on one event loop in a thread of its own, the sandbox with them, so that one that blocks stalls neither HTTP
+nor the pure rewarders. Calls wait in one queue; a bounded number is under way at once, and each deadline counts from
+dispatch. A loop that has not turned for half a minute is given up: everything unanswered becomes a fault, and the
+service says that it is not ready.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from env_server.calling import Call, Caller
+from env_server.config import CallsConfig
+from env_server.loop_thread import LoopThread
+from env_server.sandbox_keeper import SandboxKeeper
+from env_server.worker_process import Reply, reply
+from rewarders.errors import Overloaded
+from rewarders.types import Fault
+
+_WATCH_PAUSE_S = 0.5
+_CLOSING_S = 20.0
+_JOIN_S = 10.0
+_SHUT_DOWN = "the service was shut down first"
+
+
+@dataclass(eq=False)
+class _Ticket:
+    """A call and where its answer goes."""
+
+    call: Call
+    answer: "asyncio.Future[Reply]"
+    """Of the server's loop; only its state is read on the other."""
+
+
+class CallPool:
+    """Makes calls; every one is answered with a verdict or a fault."""
+
+    def __init__(self, config: CallsConfig, keeper: SandboxKeeper, parallel: int, *, patience_s: float = 30.0) -> None:
+        """Nothing runs before `start`.
+
+        Args:
+            config: how many calls at once, and for how long.
+            keeper: of the sandbox that goes with them.
+            parallel: how many calls may use the sandbox at once.
+            patience_s: how long the loop may be blocked before it is given up.
+        """
+        self._config, self._keeper, self._patience_s = config, keeper, patience_s
+        self._caller = Caller(keeper, asyncio.Semaphore(parallel), config.timeout_s)
+        self._thread = LoopThread("calls")
+        self._queue: asyncio.Queue[_Ticket] = asyncio.Queue()
+        self._places: list[asyncio.Task[None]] = []
+        self._unanswered: set[_Ticket] = set()
+        self._watching: asyncio.Task[None] | None = None
+        self._trouble: str | None = None
+
+    async def start(self) -> None:
+        """Start the thread and, on it, the sandbox. A sandbox that does not start is the keeper's trouble."""
+        self._home = asyncio.get_running_loop()
+        self._thread.start()
+        self._watching = asyncio.create_task(self._watch())
+        await self._thread.run(self._open())
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no call can be made just now, if none can."""
+        return self._trouble
+
+    def require_room(self, count: int) -> None:
+        """Raises Overloaded when `count` more calls would be too many."""
+        if len(self._unanswered) + count > self._config.max_waiting:
+            raise Overloaded(f"{len(self._unanswered)} calls are unanswered, and {count} more would be too many")
+
+    def submit(self, calls: Sequence[Call]) -> "list[asyncio.Future[Reply]]":
+        """Take the calls, whether or not there is room; every future is answered, in the order of the calls."""
+        tickets = [_Ticket(call, self._home.create_future()) for call in calls]
+        self._unanswered.update(tickets)
+        if self._watching is None:
+            self._answer_all(_SHUT_DOWN)
+        elif tickets:
+            self._thread.loop.call_soon_threadsafe(self._enqueue, tickets)
+        return [ticket.answer for ticket in tickets]
+
+    async def close(self) -> None:
+        """End every call and the sandbox; calls still waiting are answered with a fault."""
+        if self._watching is None:
+            return
+        self._watching.cancel()
+        self._watching = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_S):
+                await self._thread.run(self._wind_up())
+        await self._thread.stop(_JOIN_S)
+        self._answer_all(_SHUT_DOWN)
+
+    async def _watch(self) -> None:
+        """Give up on a loop that is blocked, and take it back when it turns again."""
+        while True:
+            await asyncio.sleep(_WATCH_PAUSE_S)
+            if self._thread.silent_s < self._patience_s:
+                self._trouble = None
+                continue
+            self._trouble = f"an async rewarder has blocked its event loop, at {self._thread.whereabouts}"
+            self._answer_all(self._trouble)
+
+    def _answer_all(self, why: str) -> None:
+        for ticket in list(self._unanswered):
+            self._settle(ticket, reply(Fault(kind="RewarderFault", message=why, retryable=True)))
+
+    def _settle(self, ticket: _Ticket, answer: Reply) -> None:
+        self._unanswered.discard(ticket)
+        if not ticket.answer.done():  # given up meanwhile, or the request was cancelled
+            ticket.answer.set_result(answer)
+
+    # What follows runs on the other loop.
+
+    async def _open(self) -> None:
+        self._places = [asyncio.create_task(self._keep_place()) for _ in range(self._config.at_once)]
+        await self._keeper.start()
+
+    def _enqueue(self, tickets: Sequence[_Ticket]) -> None:
+        for ticket in tickets:
+            self._queue.put_nowait(ticket)
+
+    async def _keep_place(self) -> None:
+        while True:
+            ticket = await self._queue.get()
+            if not ticket.answer.done():
+                answer = await self._caller.answer(ticket.call)
+                with suppress(RuntimeError):  # the service closed without us, after something blocked this loop
+                    self._home.call_soon_threadsafe(self._settle, ticket, answer)
+
+    async def _wind_up(self) -> None:
+        for place in self._places:
+            place.cancel()
+        await asyncio.gather(*self._places, return_exceptions=True)
+        await self._keeper.close()

@@ -1,0 +1,1 @@
+held(refused("bpf", 0, 0, 0))

@@ -1,0 +1,1 @@
+held(refused("sethostname", FACTS["HOST"].encode(), len(FACTS["HOST"])))

@@ -1,0 +1,2 @@
+os.mkdir("jail")
+held(refused("chroot", b"jail"))

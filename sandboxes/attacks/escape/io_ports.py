@@ -1,0 +1,1 @@
+held("no such thing here") if "iopl" not in NUMBERS else held(refused("iopl", 3))

@@ -1,0 +1,1 @@
+held(refused("userfaultfd", 0))

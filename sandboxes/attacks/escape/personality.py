@@ -1,0 +1,2 @@
+ADDR_NO_RANDOMIZE = 0x40000
+held(refused("personality", ADDR_NO_RANDOMIZE))

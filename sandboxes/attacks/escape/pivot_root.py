@@ -1,0 +1,1 @@
+held(refused("pivot_root", b".", b"."))

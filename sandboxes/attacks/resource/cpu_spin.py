@@ -1,0 +1,4 @@
+end = time.monotonic() + PATIENCE_S
+while time.monotonic() < end:
+    pass
+outlived()

@@ -1,0 +1,142 @@
+"""One warm container: a warden and the fork server of one language, for one submission at a time."""
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from sandboxes.boxes import shape_of
+from sandboxes.container_link import ContainerLink
+from sandboxes.docker_engine import NOBODY_UID, OUR_CODE, Engine, Room
+from sandboxes.errors import SandboxFault, SandboxLost, SandboxMisconfigured
+from sandboxes.inside.spares import bootstrap
+from sandboxes.policy import Policy
+from sandboxes.types import MIB, Limits
+
+_CARRIED_BYTES = 16 * MIB
+_COPIES = 4
+"""How often a warden holds a request, or an output, at worst."""
+_OURS_BYTES, _OURS_PIDS = 64 * MIB, 8
+"""What warden, fork server and the keepers take."""
+_OUR_DISK_BYTES, _OUR_INODES = MIB, 16
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a submission is fixed when its container is made."""
+
+    language: str
+    memory_bytes: int
+    pids: int
+    disk_bytes: int
+    inodes: int
+
+    @property
+    def room(self) -> Room:
+        """That, and what is ours on top of it."""
+        return Room(
+            memory_bytes=self.memory_bytes + _OURS_BYTES + _CARRIED_BYTES,
+            pids=self.pids + _OURS_PIDS,
+            disk_bytes=self.disk_bytes + _OUR_DISK_BYTES,
+            inodes=self.inodes + _OUR_INODES,
+        )
+
+
+def shape_for(policy: Policy, limits: Limits) -> Shape:
+    """The container that leaves a program what its limits say.
+
+    Files in the scratch space are memory too: one that has filled it must not take what warden and fork server need.
+    """
+    memory_bytes = max(limits.memory_bytes, limits.disk_bytes) + _COPIES * limits.output_bytes
+    return Shape(policy.name, memory_bytes, limits.pids, **shape_of(limits))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where containers come from."""
+
+    engine: Engine
+    image: str
+    """Its id."""
+    runtime: str
+
+
+class Container:
+    """A container and its warden; what the engine has to be asked about one."""
+
+    def __init__(
+        self, engine: Engine, ident: str, room: Room, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._engine, self._ident = engine, ident
+        self._room_bytes = self._memory_bytes = room.memory_bytes
+        self.link = ContainerLink(reader, writer, self)
+
+    async def carry(self, request_bytes: int) -> None:
+        """Have memory for a request of that size. Raises SandboxFault."""
+        needed = self._room_bytes + max(0, _COPIES * request_bytes - _CARRIED_BYTES)
+        if needed > self._memory_bytes:
+            await asyncio.to_thread(self._engine.give_memory, self._ident, needed)
+            self._memory_bytes = needed
+
+    async def ran_out_of_memory(self, since: float) -> bool:
+        """Whether the kernel killed something in it for want of memory since a time (of the epoch)."""
+        return await asyncio.to_thread(self._engine.ran_out_of_memory, self._ident, since)
+
+    async def serve(self, policy: Policy, shape: Shape) -> None:
+        """Start the fork server of a language. Raises SandboxFault."""
+        scratch = {"disk_bytes": shape.disk_bytes, "inodes": shape.inodes}
+        told = partial(policy.for_zygote, "landlock", NOBODY_UID, scratch)
+        await self.link.start(policy.name, told, policy.names["python"], spares=1)
+
+    async def reusable(self) -> bool:
+        """Whether nothing at all is left of the submissions so far."""
+        if self._memory_bytes > self._room_bytes:
+            return False
+        try:
+            return not await self.link.mess()
+        except SandboxFault:
+            return False
+
+    async def end(self) -> None:
+        """End it and everything in it, and wait until it is gone. Raises SandboxFault."""
+        await self.link.close()
+        await asyncio.to_thread(self._engine.remove, self._ident)
+
+
+async def start_container(source: Source, room: Room) -> Container:
+    """A container whose warden answers.
+
+    Raises:
+        SandboxMisconfigured: the image cannot run a warden.
+        SandboxFault: the engine cannot start a container just now.
+    """
+    arguments = bootstrap("container", None, OUR_CODE)
+    starting = asyncio.create_task(
+        asyncio.to_thread(source.engine.start, source.image, source.runtime, room, arguments)
+    )
+    try:
+        ident, streams = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(_let_go)
+        raise
+    async with AsyncExitStack() as undo:
+        container = Container(source.engine, ident, room, *await asyncio.open_connection(sock=streams))
+        undo.push_async_callback(container.end)
+        try:
+            await container.link.hello()
+        except SandboxLost as lost:
+            raise SandboxMisconfigured(_why_no_warden(source.image, container.link.complaint)) from lost
+        undo.pop_all()
+    return container
+
+
+def _let_go(starting: "asyncio.Task[tuple[str, socket.socket]]") -> None:
+    """Nobody waits for it any more: it ends when its standard input does."""
+    if not starting.cancelled() and starting.exception() is None:
+        starting.result()[1].close()
+
+
+def _why_no_warden(image: str, complaint: bytes) -> str:
+    said = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it said nothing"
+    return f"a container of {image} ended at its start ({said}); it needs python3, 3.11 or newer, on its PATH"
