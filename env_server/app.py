@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from env_server.calls import CallPool
-from env_server.config import SandboxConfig, ServiceConfig
+from env_server.config import RemoteConfig, SandboxConfig, ServiceConfig
 from env_server.engine import SERVICE_BUILD, Engine
 from env_server.idempotency import Replays
 from env_server.ledger.reader import LedgerReader
@@ -65,21 +65,31 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
 
 def build_sandbox(config: SandboxConfig) -> Backend | None:
     """The backend that is configured, not yet started; None where it is turned off. Raises ConfigError."""
+    parallel = config.parallel * _OPEN_AT_ONCE
     match config.backend:
         case "namespaces":
             from sandboxes.namespaces import NamespaceSandbox
 
             python = str(config.interpreter) if config.interpreter else None
-            return NamespaceSandbox(
-                tier=config.tier, parallel=config.parallel * _OPEN_AT_ONCE, python=python, cgroup=config.cgroup
-            )
-        case "remote":
-            from sandboxes.remote import RemoteSandbox
+            return NamespaceSandbox(tier=config.tier, parallel=parallel, python=python, cgroup=config.cgroup)
+        case "docker":
+            from sandboxes.docker import DockerSandbox
 
-            with _named("sandbox.remote.urls"):
-                return RemoteSandbox(config.remote.urls, token=_token(config.remote.token_file))
-        case _:
+            assert config.docker.image is not None, "the configuration was validated"
+            return DockerSandbox(config.docker.image, runtime=config.docker.runtime, parallel=parallel)
+        case "remote":
+            return _remote_sandbox(config.remote)
+        case "off":
             return None
+
+
+def _remote_sandbox(config: RemoteConfig) -> Backend:
+    from sandboxes.fusion.client import FusionSandbox
+    from sandboxes.remote import RemoteSandbox
+
+    kind = RemoteSandbox if config.protocol == "assay" else FusionSandbox
+    with _named("sandbox.remote.urls"):
+        return kind(config.urls, token=_token(config.token_file))
 
 
 @contextmanager

@@ -88,11 +88,14 @@ class CallPool:
             return
         self._watching.cancel()
         self._watching = None
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_CLOSING_S):
                 await self._thread.run(self._wind_up())
-        await self._thread.stop(_JOIN_S)
-        self._answer_all(_SHUT_DOWN)
+        except TimeoutError:
+            pass  # the loop is blocked; the thread is left behind, and what the backend started ends with the process
+        finally:
+            await self._thread.stop(_JOIN_S)
+            self._answer_all(_SHUT_DOWN)
 
     async def _watch(self) -> None:
         """Give up on a loop that is blocked, and take it back when it turns again."""

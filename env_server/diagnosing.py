@@ -73,8 +73,6 @@ async def examine(backend: Backend) -> Diagnosis:
     """Start a backend, look at it, put it through the conformance suite, and close it."""
     found = Diagnosis(backend.backend)
     try:
-        if isinstance(backend, Multilingual):
-            found.languages = [Language(name, p.version, p.missing) for name, p in backend.policies.items()]
         if isinstance(backend, Layered):
             found.layers = await backend.layers()
         await backend.start()
@@ -86,5 +84,18 @@ async def examine(backend: Backend) -> Diagnosis:
     except SandboxFault as fault:
         found.trouble = str(fault)
     finally:
+        found.languages = _languages(backend)
         await backend.close()
     return found
+
+
+def _languages(backend: Backend) -> list[Language]:
+    policies = backend.policies if isinstance(backend, Multilingual) else {}
+    return [_language(name, policy) for name, policy in policies.items()]
+
+
+def _language(name: str, policy: Policy) -> Language:
+    try:
+        return Language(name, policy.version, policy.missing)
+    except SandboxFault as broken:  # it is there, and does not say which it is
+        return Language(name, "", str(broken))

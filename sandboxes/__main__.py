@@ -24,7 +24,10 @@ _LAST_PORT = 65_535
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if (options.backend == "docker") != bool(options.image):
+        parser.error("--backend docker and --image go together")
     try:
         from sandboxes.service.serving import AskedWrongly
     except ModuleNotFoundError as missing:
@@ -57,19 +60,20 @@ def _settings(options: argparse.Namespace, token: str) -> "ServiceSettings":
 
 def _backend(options: argparse.Namespace, settings: "ServiceSettings") -> "Backend":
     """The backend, with room for what is open and for what runs without staying open."""
+    room = settings.parallel + settings.most_open
+    if options.backend == "docker":
+        from sandboxes.docker import DockerSandbox
+
+        return DockerSandbox(options.image, runtime=options.runtime, parallel=room)
     from sandboxes.namespaces import NamespaceSandbox
 
-    return NamespaceSandbox(
-        tier=options.tier, parallel=settings.parallel + settings.most_open, python=options.python, cgroup=options.cgroup
-    )
+    return NamespaceSandbox(tier=options.tier, parallel=room, python=options.python, cgroup=options.cgroup)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m sandboxes", description="A sandbox for programs that nobody trusts.")
-    serve = parser.add_subparsers(dest="command", required=True).add_parser(
-        "serve", help="run programs for others", description=main.__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )  # fmt: skip
+    does = "Run programs for others over HTTP, until SIGTERM or SIGINT."
+    serve = parser.add_subparsers(dest="command", required=True).add_parser("serve", help=does, description=does)
     _add_address(serve)
     _add_sandbox(serve)
     serve.add_argument("--json", action="store_true", help="say where it listens as JSON, for programs")
@@ -77,24 +81,41 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_address(serve: argparse.ArgumentParser) -> None:
-    group = serve.add_argument_group("address")
-    group.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    group.add_argument("--port", type=_port, default=8090, help="port; 0 takes a free one")
-    group.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="holds the bearer token that callers have to show"
-    )
-    group.add_argument("--allow-remote", action="store_true", help="listen where other machines can reach it")
+    add = serve.add_argument_group("address").add_argument
+    add("--host", default="127.0.0.1", help="address to listen on [%(default)s]")
+    add("--port", type=_port, default=8090, help="port; 0 takes a free one [%(default)s]")
+    add("--token-file", type=Path, metavar="FILE", help="holds the bearer token that callers have to show")
+    add("--allow-remote", action="store_true", help="listen where other machines can reach it")
 
 
 def _add_sandbox(serve: argparse.ArgumentParser) -> None:
-    group = serve.add_argument_group("sandbox")
-    group.add_argument("--backend", choices=["namespaces", "docker"], default="namespaces", help="what isolates")
-    group.add_argument("--tier", choices=["full", "landlock"], default="full", help="landlock is weaker: no namespaces")
-    group.add_argument("--parallel", type=_count, default=os.cpu_count() or 1, help="programs that run at once")
-    group.add_argument("--most-open", type=_count, default=64, help="submissions open at once, running or not")
-    group.add_argument("--idle-s", type=_count, default=60, help="a submission not run for so long is closed")
-    group.add_argument("--python", help="interpreter for Python programs; this one, without its packages, if not given")
-    group.add_argument("--cgroup", default="", help="a delegated control group (version 2); '-' uses none")
+    add = serve.add_argument_group("sandbox").add_argument
+    add("--backend", choices=["namespaces", "docker"], default="namespaces", help="what isolates [%(default)s]")
+    add("--tier", choices=["full", "landlock"], default="full", help="of namespaces; landlock is weaker [%(default)s]")
+    add(
+        "--python",
+        metavar="FILE",
+        help="of namespaces: interpreter for Python programs [this one without its packages]",
+    )
+    add(
+        "--cgroup",
+        default="",
+        help="of namespaces: a delegated control group (version 2); '-' uses none [looks for one]",
+    )
+    add("--image", metavar="DIGEST", help="of docker: the runner image")
+    add("--runtime", help="of docker: the engine's runtime, such as runsc")
+    cores = os.cpu_count() or 1
+    add(
+        "--parallel", type=_count, metavar="N", default=cores, help="programs that run at once [the cores: %(default)s]"
+    )
+    add("--most-open", type=_count, metavar="N", default=64, help="submissions open, running or not [%(default)s]")
+    add(
+        "--idle-s",
+        type=_count,
+        metavar="N",
+        default=60,
+        help="a submission not run for so long is closed [%(default)s]",
+    )
 
 
 def _count(text: str) -> int:

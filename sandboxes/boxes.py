@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 from sandboxes.classify import Ending, classify
@@ -136,7 +135,7 @@ async def opened(
     link: WardenLink, policy: Policy, program: Program, origin: Origin, artefacts: Artefacts
 ) -> AsyncIterator["Box | NotCompiled"]:
     """A box with the program in it, compiled if need be."""
-    made = await compiled(partial(nullcontext, link), policy, program, origin, artefacts)
+    made = await compiled(lambda: nullcontext(link), policy, program, origin, artefacts)
     if made is not None and made.exit_code != 0:
         yield NotCompiled(made)
         return

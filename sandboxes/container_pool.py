@@ -40,8 +40,7 @@ class ContainerPool:
         try:
             yield container
         finally:
-            if container in self._shapes:
-                self._begin(self._take_back(container))
+            self._begin(self._take_back(container))
 
     def make_ahead(self, shape: Shape) -> None:
         """See to it that one of that shape waits for whoever comes next, if there is room for one more."""
@@ -105,12 +104,13 @@ class ContainerPool:
             LOG.warning("no container could be made ahead: %s", fault)
 
     async def _take_back(self, container: Container) -> None:
-        shape, reusable = self._shapes[container], await container.reusable()
-        if container not in self._shapes:
+        reusable = await container.reusable()
+        if container not in self._shapes:  # everything was closed meanwhile
             return
         if reusable:
             self._put_back(container)
         else:
+            shape = self._shapes[container]
             self._drop(container)
             self.make_ahead(shape)
 

@@ -9,7 +9,7 @@ from functools import partial
 from sandboxes.boxes import shape_of
 from sandboxes.container_link import ContainerLink
 from sandboxes.docker_engine import NOBODY_UID, OUR_CODE, Engine, Room
-from sandboxes.errors import SandboxFault, SandboxLost, SandboxMisconfigured
+from sandboxes.errors import SandboxFault, SandboxLost
 from sandboxes.inside.spares import bootstrap
 from sandboxes.policy import Policy
 from sandboxes.types import MIB, Limits
@@ -17,8 +17,8 @@ from sandboxes.types import MIB, Limits
 _CARRIED_BYTES = 16 * MIB
 _COPIES = 4
 """How often a warden holds a request, or an output, at worst."""
-_OURS_BYTES, _OURS_PIDS = 64 * MIB, 8
-"""What warden, fork server and the keepers take."""
+_OURS_BYTES, _OURS_PIDS = 64 * MIB, 6
+"""What warden, fork server, its slot, the keeper and the next one with its child take."""
 _OUR_DISK_BYTES, _OUR_INODES = MIB, 16
 
 
@@ -108,8 +108,8 @@ async def start_container(source: Source, room: Room) -> Container:
     """A container whose warden answers.
 
     Raises:
-        SandboxMisconfigured: the image cannot run a warden.
-        SandboxFault: the engine cannot start a container just now.
+        SandboxLost: its first process ended, saying why.
+        SandboxFault: the engine cannot start a container.
     """
     arguments = bootstrap("container", None, OUR_CODE)
     starting = asyncio.create_task(
@@ -126,7 +126,8 @@ async def start_container(source: Source, room: Room) -> Container:
         try:
             await container.link.hello()
         except SandboxLost as lost:
-            raise SandboxMisconfigured(_why_no_warden(source.image, container.link.complaint)) from lost
+            said = container.link.complaint.decode("utf-8", "replace").strip().rpartition("\n")[2] or "nothing"
+            raise SandboxLost(f"a container of {source.image} ended at its start; it said: {said}") from lost
         undo.pop_all()
     return container
 
@@ -136,7 +137,3 @@ def _let_go(starting: "asyncio.Task[tuple[str, socket.socket]]") -> None:
     if not starting.cancelled() and starting.exception() is None:
         starting.result()[1].close()
 
-
-def _why_no_warden(image: str, complaint: bytes) -> str:
-    said = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it said nothing"
-    return f"a container of {image} ended at its start ({said}); it needs python3, 3.11 or newer, on its PATH"

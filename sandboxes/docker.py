@@ -17,7 +17,7 @@ from sandboxes.container_link import ContainerLink, Joint
 from sandboxes.container_pool import ContainerPool
 from sandboxes.containers import Container, Shape, Source, shape_for, start_container
 from sandboxes.docker_engine import Engine, Room
-from sandboxes.errors import SandboxMisconfigured, SandboxUnavailable
+from sandboxes.errors import SandboxLost, SandboxMisconfigured, SandboxUnavailable
 from sandboxes.image_policies import policies_of, questions
 from sandboxes.layers import Layer
 from sandboxes.policy import Policy
@@ -204,7 +204,10 @@ def _remove_orphans(engine: Engine) -> list[str]:
 
 
 async def _survey(source: Source) -> dict[str, dict[str, Any]]:
-    container = await start_container(source, _SURVEY)
+    try:
+        container = await start_container(source, _SURVEY)
+    except SandboxLost as lost:
+        raise SandboxMisconfigured(f"{lost}; the image needs python3, 3.11 or newer, on its PATH") from lost
     try:
         return await container.link.survey(questions())
     finally:

@@ -154,8 +154,7 @@ class Engine:
         wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         theirs = self._client.api.attach_socket(container, params=wanted)
         ours = socket.socket(fileno=os.dup(theirs.fileno()))
-        theirs.close()
-        theirs._response.close()
+        theirs._response.close()  # the SDK would hold on to it for as long as it can
         return ours
 
 

@@ -1,11 +1,12 @@
-"""The embedded backend: Linux namespaces around warm fork servers. No daemon; no root where user namespaces are allowed.
+"""The embedded backend: Linux namespaces around warm fork servers. No daemon, and no root where they are allowed.
 
-`tier="full"` gives each submission new user, pid, mount, network, ipc and uts namespaces, a read-only root with a private
-tmpfs, no capability, no_new_privs, Landlock, seccomp, rlimits, and control groups where they can be had.
+`tier="full"` gives each submission new user, pid, mount, network, ipc and uts namespaces, a read-only root with a
+private tmpfs, no capability, no_new_privs, Landlock, seccomp, rlimits, and control groups where they can be had.
 `tier="landlock"` is what is left without namespaces; it is used only when it is asked for.
 """
 
 import asyncio
+import hashlib
 import os
 import socket
 import subprocess
@@ -44,7 +45,9 @@ class NamespaceSandbox:
             policies: the languages; by default those that ship.
         """
         self._tier, self._cgroup = tier, cgroup
-        self._parallel = parallel or os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+        self._parallel = parallel or cores
+        self._spares = min(self._parallel, cores)
         self._policies = dict(policies or find_policies(python))
         self._artefacts = Artefacts()
         self._slots = asyncio.Semaphore(self._parallel)
@@ -64,8 +67,9 @@ class NamespaceSandbox:
         return self._policies
 
     def policy_digest(self, language: str) -> str:
-        """Digest of the language's policy, toolchain version included. Raises SandboxMisconfigured."""
-        return self._policy(language).digest
+        """Digest of tier and policy, toolchain version included. Raises SandboxMisconfigured."""
+        policy = self._policy(language)
+        return "sha256:" + hashlib.sha256(f"{self._tier} {policy.digest}".encode()).hexdigest()
 
     async def start(self) -> None:
         """Remove what dead wardens left, start our own and the Python fork server, and let the canaries try to get out.
@@ -121,7 +125,7 @@ class NamespaceSandbox:
     async def _opened(self, program: Program) -> AsyncIterator[Box | NotCompiled]:
         policy = self._policy(program.language)
         link = await self._connected(policy.name)
-        origin = Origin(self.backend, policy.digest)
+        origin = Origin(self.backend, self.policy_digest(policy.name))
         async with opened(link, policy, program, origin, self._artefacts) as submission:
             yield submission
 
@@ -142,15 +146,16 @@ class NamespaceSandbox:
             if self._link is None or self._link.lost:
                 await self._end_process()
                 self._link = await self._start_warden()
-        await self._started(self._link, language)
-        return self._link
+            link = self._link
+        await self._started(link, language)
+        return link
 
     async def _started(self, link: WardenLink, language: str) -> dict[str, Any]:
         policy = self._policy(language)
         if "digest" not in vars(policy):
             await asyncio.to_thread(getattr, policy, "digest")  # asks the toolchain for its version
         told = partial(policy.for_zygote, self._tier, NOBODY_UID, shape_of(Limits()))
-        return await link.start(language, told, policy.names["python"], self._parallel)
+        return await link.start(language, told, policy.names["python"], self._spares)
 
     async def _start_warden(self) -> WardenLink:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -72,8 +72,8 @@ class LanguageTable(Section):
     """A /proc of the sandbox's own processes."""
     env: dict[str, str] = Field(default_factory=dict)
     address_space: float = 0.0
-    """Limit the address space of each process too, to so many times the memory; 0 for runtimes that reserve far more than
-    they use."""
+    """Limit the address space of each process too, to so many times the memory; 0 for runtimes that reserve far more
+    than they use."""
     least_memory_bytes: int = 0
     """What the runtime itself needs before a program gets anything: limits are raised to it."""
     least_pids: int = 1

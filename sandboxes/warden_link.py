@@ -130,6 +130,7 @@ class WardenLink:
 
     def _give_up(self, why: str) -> None:
         self.lost = True
+        self._writer.close()
         waiting: list[asyncio.Future[Any]] = [self._hello, *self._policies.values(), *self._runs.values()]
         for future in waiting:
             if not future.done():

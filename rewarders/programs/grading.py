@@ -51,7 +51,8 @@ class Grading:
     def evidence(self) -> dict[str, JsonValue]:
         """Counts and what came of each test; nothing of what was asked or expected."""
         failed = next((i for i, result in enumerate(self.results) if result.reason is not Reason.PASSED), None)
-        counts: dict[str, JsonValue] = {"tests": self.total, "run": len(self.results), "passed": self.passed}
+        run = sum(result.reason is not Reason.NOT_RUN for result in self.results)
+        counts: dict[str, JsonValue] = {"tests": self.total, "run": run, "passed": self.passed}
         first: dict[str, JsonValue] = {} if failed is None else {"first_failed": failed}
         return {**counts, **first, **self.beside, "results": [_listed(r) for r in self.results[:MAX_LISTED]]}
 

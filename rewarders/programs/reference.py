@@ -8,14 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from rewarders.programs.plain import NotPlain, value_of
-from rewarders.programs.rewriting import call_cases, parsed
+from rewarders.programs.rewriting import call_cases, check_syntax
 from rewarders.programs.scripts import MODULE
 from sandboxes.fences import tags_of
 from sandboxes.types import RelativePath
 
 MAX_CASES = 10_000
 MAX_TEXT_CHARS = 8 * 1024 * 1024
-MAX_CODE_CHARS = 200_000
+MAX_CODE_CHARS = 100_000
+MAX_FILES_CHARS = 250_000
+"""Syntax is checked when a task is taken in, which everything else waits for: tens of milliseconds for this much."""
+
 TEST_FILE = re.compile(r"test_.*\.py|.*_test\.py")
 """Which files pytest collects; the others are there to be imported."""
 
@@ -116,8 +119,11 @@ class AssertTests(Closed):
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
-        _check_syntax(self.code)
-        if call_cases(self.code, self.entry_point) == ():
+        try:
+            cases = call_cases(self.code, self.entry_point)
+        except ValueError as error:
+            raise refused(f"the asserts' code {error}") from None
+        if cases == ():
             raise refused("the asserts never call the entry point, so everything would pass")
         return self
 
@@ -131,9 +137,11 @@ class PytestTests(Closed):
 
     @model_validator(mode="after")
     def _can_be_run(self) -> Self:
+        if sum(map(len, self.files.values())) > MAX_FILES_CHARS:
+            raise refused(f"the files hold more than {MAX_FILES_CHARS:,} characters together")
         for path, content in self.files.items():
             if path.endswith(".py"):
-                _check_syntax(content)
+                _check_file(content)
         if not any(TEST_FILE.fullmatch(PurePosixPath(path).name) for path in self.files):
             raise refused("no file is called test_*.py or *_test.py, so nothing would be collected")
         if self.module in self.files:
@@ -146,11 +154,11 @@ class PytestTests(Closed):
 Tests: TypeAlias = Annotated[StdioTests | CallTests | AssertTests | PytestTests, Field(discriminator="kind")]
 
 
-def _check_syntax(code: str) -> None:
+def _check_file(content: str) -> None:
     try:
-        parsed(code)
+        check_syntax(content)
     except ValueError as error:
-        raise refused(f"the tests' code {error}") from None
+        raise refused(f"a test file {error}") from None
 
 
 class InLanguage(Closed):

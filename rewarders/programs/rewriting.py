@@ -39,7 +39,6 @@ class _OtherForm(Exception):
     """A statement says more than the forms above."""
 
 
-@lru_cache(maxsize=1024)
 def parsed(code: str) -> ast.Module:
     """The syntax tree of a task's tests, which has to compile as well.
 
@@ -58,7 +57,13 @@ def parsed(code: str) -> ast.Module:
     return tree
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
+def check_syntax(code: str) -> None:
+    """Raises ValueError as `parsed` does; remembers what it found right, for a group of completions has one task."""
+    parsed(code)
+
+
+@lru_cache(maxsize=128)
 def call_cases(code: str, entry_point: str) -> tuple[CallCase, ...] | None:
     """The asserts as calls; None where one of them is of another form. Raises ValueError as `parsed` does."""
     try:

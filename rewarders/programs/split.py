@@ -4,6 +4,7 @@ What they share is a socket. The verdict is a file of the tests' side, where not
 """
 
 import json
+import signal
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
@@ -25,7 +26,6 @@ _JUDGE_HEAD_START_S = 5.0
 _PYTEST_INI = b"[pytest]\nempty_parameter_set_mark = fail_at_collect\n"
 """The parameters may be the candidate's: without any, a test would be skipped."""
 
-_GONE = {"silent": Reason.TIMED_OUT, "closed": Reason.NO_REPLY, "garbled": Reason.NO_REPLY}
 _WRONG = {"AssertionError", "Failed"}
 """What a failing comparison raises, and what `pytest.fail` and `pytest.raises` do."""
 
@@ -48,7 +48,9 @@ class JudgeVerdict(Closed):
     borrowed: tuple[str, ...] = Field(default=(), strict=False)
     """Names of the asserts that only the candidate's module has."""
     asked: int = 0
+    """How many questions the tests asked the candidate."""
     left_out: int = 0
+    """How many tests their author marks to be skipped or to fail."""
     broken: str | None = None
     """What is wrong with the tests."""
     uncrossable: str | None = None
@@ -72,7 +74,8 @@ async def run_split(
     reasons = reasons_of(verdict, ran)
     results = [CaseResult(reason, raised=raised) for reason, raised in reasons]
     results[0] = CaseResult(results[0].reason, cpu_s, wall_s, results[0].raised)  # one run for all of them
-    return results, {"borrowed": list(verdict.borrowed)} if verdict.borrowed else {}
+    beside = {"borrowed": list(verdict.borrowed), "left_out": verdict.left_out}
+    return results, {name: value for name, value in beside.items() if value}
 
 
 def reasons_of(verdict: JudgeVerdict, ran: SandboxResult) -> list[tuple[Reason, str | None]]:
@@ -113,10 +116,11 @@ def _reason(test: JudgedTest, verdict: JudgeVerdict, ran: SandboxResult) -> tupl
 
 def _left(gone: str, ran: SandboxResult) -> Reason:
     """Why the candidate is no longer there: what its sandbox saw, or else what the tests' side did."""
-    reason = ending(ran)
-    if gone == "silent" or reason is None or (reason is Reason.CRASHED and ran.signal == 9):
-        return _GONE.get(gone, Reason.NO_REPLY)
-    return reason
+    if gone == "silent":
+        return Reason.TIMED_OUT
+    reason = ending(ran) if gone == "closed" else None
+    ended_by_us = ran.signal == signal.SIGKILL  # as soon as the tests were over, which may have been first
+    return Reason.NO_REPLY if reason is None or ended_by_us else reason
 
 
 def _without_verdict(judged: SandboxResult, ran: SandboxResult) -> Reason:
@@ -152,6 +156,7 @@ def _judge(tests: AssertTests | PytestTests, params: Params) -> Program:
     else:
         collected = [path for path in sorted(tests.files) if TEST_FILE.fullmatch(PurePosixPath(path).name)]
         order |= {"module": _path(tests).removesuffix(".py"), "collect": collected}
+        order["stop_at_first"] = params.score == "all"
         files |= {path: content.encode() for path, content in tests.files.items()} | {"tests.ini": _PYTEST_INI}
     wall_s = params.submission_wall_s + _JUDGE_HEAD_START_S
     limits = Limits(

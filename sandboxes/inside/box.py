@@ -152,7 +152,7 @@ class Box:
         if keeper is None or run.stopped:
             if keeper:
                 self._listen_to(keeper)
-            self._answer(lost=None if keeper else self._spares.trouble)
+            self._answer(lost=None if keeper else self._spares.trouble or "the fork server ended")
             return
         self._listen_to(keeper)
         if keeper.group:

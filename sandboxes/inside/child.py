@@ -66,6 +66,7 @@ def become(descriptors: Sequence[int], work: str, outlook: Outlook, *, shared_tm
     os.chdir(work)
     spec = _lay_files(descriptors[0])
     if shared_tmp:
+        kernel.die_with_parent()  # which no namespace does for us here
         spec["env"]["TMPDIR"] = work
     _arrange(descriptors[1:])
     os.setsid()

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from types import FrameType
 from typing import Any, NoReturn
 
 from sandboxes.inside import child, clearing
@@ -36,15 +35,23 @@ class Den:
 
     work: str
     """The work folder, emptied between runs."""
-    own_pids: bool
-    """Every other process we can see is the program's."""
+    children: int | None = None
+    """Descriptor that lists our children; None where every other process we can see is the program's.
+
+    It is opened once: under Landlock a path in /proc may be refused as soon as the kernel has forgotten its inode.
+    """
+
+    @property
+    def own_pids(self) -> bool:
+        """Whether it has a pid namespace of its own."""
+        return self.children is None
 
 
 def keep(link: socket.socket, den: Den, outlook: child.Outlook) -> None:
     """Say that we are ready, then serve runs until the warden lets go of the link. SIGTERM ends the run, not us."""
-    signal.signal(signal.SIGTERM, lambda number, frame: _kill_everything(own_pids=den.own_pids))
+    signal.signal(signal.SIGTERM, lambda number, frame: _kill_everything(den))
     if not den.own_pids:  # as pid 1 it would hear the program's signals too
-        signal.signal(ORPHANED, _end_with_everything)
+        signal.signal(ORPHANED, lambda number, frame: _end_with_everything(den))
     start = _start_ahead(link, den, outlook)
     with suppress(ConnectionError):
         while _served(link, den, start):
@@ -96,7 +103,7 @@ def _served(link: socket.socket, den: Den, start: Start) -> bool:
     for descriptor in descriptors:
         os.close(descriptor)
     order = json.loads(message)
-    ended = _wait(pid, own_pids=den.own_pids)
+    ended = _wait(pid, den)
     files = _fetch(den.work, order["fetch"])
     link.send(json.dumps({**ended, "files": [path for path, _ in files]}).encode())
     for _, descriptor in files:
@@ -105,12 +112,12 @@ def _served(link: socket.socket, den: Den, start: Start) -> bool:
     return not order["last"] and _emptied(den.work)
 
 
-def _wait(pid: int, *, own_pids: bool) -> dict[str, Any]:
+def _wait(pid: int, den: Den) -> dict[str, Any]:
     """Wait for the program; then end and reap everything it started. Orphans fall to us, their CPU time to it."""
     cpu_s, peak_bytes, status = 0.0, 0, None
     while True:
         if status is not None:
-            _kill_everything(own_pids=own_pids)
+            _kill_everything(den)
         try:
             ended, raw, used = os.wait4(-1, 0)
         except ChildProcessError:
@@ -121,26 +128,25 @@ def _wait(pid: int, *, own_pids: bool) -> dict[str, Any]:
             status = raw
 
 
-def _kill_everything(*, own_pids: bool) -> None:
-    for pid in (-1,) if own_pids else _children():
+def _kill_everything(den: Den) -> None:
+    for pid in (-1,) if den.children is None else _children(den.children):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
 
 
-def _end_with_everything(number: int, frame: FrameType | None) -> NoReturn:
+def _end_with_everything(den: Den) -> NoReturn:
     with suppress(ChildProcessError):
         while True:
-            _kill_everything(own_pids=False)
+            _kill_everything(den)
             os.wait()
     os._exit(1)
 
 
-def _children() -> list[int]:
+def _children(listed: int) -> list[int]:
     """Our children; as the reaper of orphans we get theirs when they end."""
-    with open(f"/proc/self/task/{os.getpid()}/children") as children:
-        return [int(pid) for pid in children.read().split()]
+    return [int(pid) for pid in os.pread(listed, MESSAGE_BYTES, 0).split()]
 
 
 def _fetch(work: str, wanted: list[str]) -> list[tuple[str, int]]:

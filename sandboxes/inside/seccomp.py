@@ -23,6 +23,10 @@ _ALLOWED_PRCTL = (1, 2, 3, 15, 16, 21, 23, 27, 29, 30, 38, 39, 40, 0x53564D41)
 no_new_privs, thread id address, naming of memory."""
 _DENIED_IOCTL = (0x5412, 0x541C)
 """TIOCSTI types into somebody's terminal, TIOCLINUX pastes into it."""
+_BY_PID = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")
+"""What changes a process that the first argument names; 0 is the caller."""
+_ONE_PROCESS = {"setpriority": 0, "ioprio_set": 1}
+"""What changes the processes that the first two arguments name: `which` of one process, and 0 for the caller."""
 _SET_MODE_FILTER = 1
 
 
@@ -31,7 +35,7 @@ def assemble(allowed: Iterable[int], filtered: Mapping[str, int], *, unix_socket
 
     Args:
         allowed: system call numbers that pass whatever their arguments.
-        filtered: numbers of `socket`, `clone`, `clone3`, `prctl` and `ioctl`, which are judged by their arguments.
+        filtered: numbers, by name, of those that are judged by their arguments.
         unix_sockets: allow `socket(AF_UNIX)`; without a mount namespace it would reach the machine's own services.
     """
     denied, missing = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
@@ -45,6 +49,8 @@ def assemble(allowed: Iterable[int], filtered: Mapping[str, int], *, unix_socket
         (filtered["prctl"], _one_of(_ARGUMENT_0, _ALLOWED_PRCTL, denied)),
         (filtered["ioctl"], _none_of(_ARGUMENT_1, _DENIED_IOCTL, denied)),
         (filtered["clone"], _no_bit(_ARGUMENT_0, _NAMESPACE_FLAGS, denied)),
+        *((filtered[name], _exactly({_ARGUMENT_0: 0}, denied)) for name in _BY_PID),
+        *((filtered[name], _exactly({_ARGUMENT_0: kind, _ARGUMENT_1: 0}, denied)) for name, kind in _ONE_PROCESS.items()),
     ):
         code += [_op(_JUMP_EQUAL, number, 0, len(judged)), *judged]
     highest = max(allowed := sorted(allowed))
@@ -68,6 +74,13 @@ def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
 def _one_of(argument: int, values: tuple[int, ...], otherwise: int) -> list[bytes]:
     tests = [_op(_JUMP_EQUAL, value, len(values) - index, 0) for index, value in enumerate(values)]
     return [_op(_LOAD, argument), *tests, _op(_RETURN, otherwise), _op(_RETURN, _ALLOW)]
+
+
+def _exactly(values: Mapping[int, int], otherwise: int) -> list[bytes]:
+    tests: list[bytes] = []
+    for left, (argument, value) in zip(range(len(values), 0, -1), values.items(), strict=True):
+        tests += [_op(_LOAD, argument), _op(_JUMP_EQUAL, value, 0, 2 * left - 1)]
+    return [*tests, _op(_RETURN, _ALLOW), _op(_RETURN, otherwise)]
 
 
 def _none_of(argument: int, values: tuple[int, ...], otherwise: int) -> list[bytes]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES = 65536
 _END_TIMEOUT_MS = 5000
+_MOST_SPARES_LOST = 3
+"""One after the other, without a single one that got ready."""
 _BOOTSTRAP = (
     "import sys; sys.path.insert(0, {root!r}); from sandboxes.inside import {module} as module;"
     " sys.path.pop(0); module.main({argument!r})"
@@ -107,6 +109,7 @@ class Spares:
         self._shape: Shape = policy["shape"]
         self._isolated = policy["tier"] == "full"
         self._slots: list[Slot] = []
+        self._spares_lost = 0
         self._being_made: deque[Slot] = deque()
         self._waiting: deque[tuple[Shape, Use]] = deque()
         self._ending: set[Keeper] = set()
@@ -268,14 +271,25 @@ class Spares:
 
     def _on_ready(self, slot: Slot, mask: int) -> None:
         keeper = slot.spare
-        if keeper is None or slot.spare_is_ready:
+        if keeper is None:
             return
         if not keeper.hear()[0]:
-            self._fail("a keeper ended at its start; the kernel refuses a step of the isolation")
+            self._lose_spare(slot)
             return
-        slot.spare_is_ready = True
+        slot.spare_is_ready, self._spares_lost = True, 0
         if slot.wanted:
             self._deliver(slot)
+
+    def _lose_spare(self, slot: Slot) -> None:
+        """A program can do this, by taking all the memory or processes of the group it shares with the next keeper."""
+        self._spares_lost += 1
+        if self._spares_lost == _MOST_SPARES_LOST:
+            self._fail("keepers end at their start; the kernel refuses a step of the isolation")
+            return
+        shape = slot.spare.shape if slot.spare else self._shape
+        self._discard(slot)
+        if slot.wanted or not slot.busy:
+            self._fork(slot, shape)
 
     def _lose(self, slot: Slot) -> None:
         wanted = slot.wanted

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -41,10 +42,11 @@ def main(control_fd: int) -> None:
     except (OSError, ImportError) as error:
         control.send(json.dumps({"error": str(error)}).encode())
         return
-    control.send(json.dumps({"ready": True, "landlock": confinement.landlock}).encode())
     gc.collect()
     gc.freeze()  # keeps the pages of everything imported shared between runs
-    _serve(control, confinement)
+    with suppress(ConnectionError):  # the warden is gone
+        control.send(json.dumps({"ready": True, "landlock": confinement.landlock}).encode())
+        _serve(control, confinement)
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,7 @@ def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Conf
     kernel.drop_capabilities()
     writable = [path for path in root.DEVICES if os.path.exists(path)]
     if confinement.landlock:
-        own = [] if confinement.full else [f"/proc/{os.getpid()}"]
-        landlock.restrict(confinement.landlock, [*confinement.readable, *own], [*writable, den.work])
+        landlock.restrict(confinement.landlock, confinement.readable, [*writable, den.work])
     seccomp.install(confinement.seccomp)
     again = 0 if confinement.full else confinement.landlock
     keep(link, den, Outlook(confinement.address_space_base, again, confinement.readable, [*writable, den.work]))
@@ -201,7 +202,7 @@ def _isolate(shape: dict[str, int], *, proc: bool) -> Den:
     size = f"mode=700,size={shape['disk_bytes']},nr_inodes={shape['inodes']}"
     kernel.mount("tmpfs", root.SCRATCH, "tmpfs", flags, size)
     kernel.drop_bounding_set()
-    return Den(root.SCRATCH, own_pids=True)
+    return Den(root.SCRATCH)
 
 
 def _settle() -> Den:
@@ -209,7 +210,7 @@ def _settle() -> Den:
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     work = f"{root.SCRATCH}/{owned_by(os.getpid())}"
     os.mkdir(work, 0o700)
-    return Den(work, own_pids=False)
+    return Den(work, os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 import asyncio
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -223,6 +226,37 @@ def test_readyz_says_what_a_service_without_its_sandbox_cannot_do(make_server):
     answer = httpx.get(f"{server.url}/readyz")
     assert answer.status_code == 200
     assert answer.json()["limitation"].startswith("tasks whose rewarders run programs are left unscored: ")
+
+
+def test_a_sandbox_server_that_comes_up_late_is_used_from_then_on(running_service, monkeypatch, tmp_path: Path):
+    monkeypatch.setattr("env_server.sandbox_keeper._RETRY_PAUSE_S", 0.2)
+    (tmp_path / "token").write_text("a-secret-of-some-length\n")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    remote = {"urls": [f"http://127.0.0.1:{port}"], "token_file": tmp_path / "token"}
+
+    async def run() -> tuple[ScoreResponse, ScoreResponse]:
+        async with running_service(sandbox={"backend": "remote", "remote": remote}) as service:
+            assert "no sandbox server can be reached" in (service.limitation or "")
+            early = await score(service, run_item())
+            with sandbox_server(port, tmp_path / "token"):
+                await asyncio.to_thread(wait_until, lambda: service.limitation is None)
+                return early, await score(service, run_item())
+
+    early, late = asyncio.run(run())
+    assert early.items[0].fault is not None
+    assert (early.items[0].fault.kind, early.items[0].fault.attempt) == ("SandboxFault", 3)
+    assert outputs(late.items[0]) == ["4\n"]
+
+
+@contextmanager
+def sandbox_server(port: int, token_file: Path) -> Iterator[None]:
+    command = [sys.executable, "-m", "sandboxes", "serve", "--port", str(port), "--token-file", str(token_file)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def post(server, body: dict) -> list[httpx.Response]:

@@ -52,7 +52,8 @@ BUSY = {
     "littering": "import time\nfor place in ('.', '/tmp', '/var/tmp', '/dev/shm'):\n"
     "    try: open(f'{place}/MARK', 'w')\n    except OSError: pass\ntime.sleep(60)",
     "forking": "import os, time\nfor _ in range(3):\n    if os.fork() == 0: os.setsid()\n"
-    "while True:\n    if os.fork() == 0: os._exit(0)\n    os.wait()",
+    "while True:\n    try:\n        if os.fork() == 0: os._exit(0)\n        os.wait()\n"
+    "    except OSError: time.sleep(0.01)",
 }
 FUNCTION = "int f{0}(int a) {{ int s = 0; for (int i = 0; i < a; i++) s += i * a % {0}7 ^ i; return s; }}\n"
 LARGE_C = "".join(FUNCTION.format(number) for number in range(1, 8000)) + "int main(void) { return 0; }\n"
@@ -154,7 +155,7 @@ def test_a_run_whose_sandbox_is_killed_is_lost_and_the_next_one_works(tier: Tier
         async with sandbox(tier, python) as used:
             run = asyncio.create_task(used.run(long_program(mark)))
             await comes_true(lambda: processes(mark))
-            os.kill(ancestors(processes(mark)[0])[ORDER.index(victim)], signal.SIGKILL)
+            kill(ancestors(processes(mark)[0])[ORDER.index(victim)])
             with pytest.raises(SandboxLost):
                 await asyncio.wait_for(run, WAIT_S)
             await works(used)
@@ -175,7 +176,7 @@ def test_an_idle_sandbox_that_is_killed_is_made_again(tier: Tier, python: str, v
             run.cancel()
             await comes_true(lambda: not processes(mark))
             for pid in of_depth(warden, ORDER[::-1].index(victim)):
-                os.kill(pid, signal.SIGKILL)
+                kill(pid)
             await works(used)
 
     asyncio.run(scenario())
@@ -202,8 +203,8 @@ def test_whatever_is_killed_no_run_gets_an_ending_that_is_not_its_own(tier: Tier
                 await asyncio.sleep(chance.uniform(0, 0.1))
                 warden = [pid for pid in children(os.getpid()) if b"import warden" in command_of(pid)]
                 victims = [pid for depth in range(4) for pid in of_depth(warden[0], depth)] if warden else []
-                with suppress(ProcessLookupError):
-                    os.kill(chance.choice(victims), signal.SIGKILL)
+                if victims:
+                    kill(chance.choice(victims))
             stop.set()
             assert min(await asyncio.gather(*streams)) > 0
             await works(used)
@@ -248,7 +249,7 @@ def test_closing_ends_the_runs_in_flight_and_leaves_nothing_to_sweep(tier: Tier,
 
 
 def long_program(mark: str, then: str = BUSY["sleeping"]) -> Program:
-    return Program(source=marked_source(mark, then), limits=Limits(wall_s=60, cpu_s=60))
+    return Program(source=marked_source(mark, then), limits=Limits(wall_s=60, cpu_s=60, pids=64))
 
 
 def of_depth(warden: int, depth: int) -> list[int]:
@@ -257,6 +258,11 @@ def of_depth(warden: int, depth: int) -> list[int]:
     for _ in range(depth):
         found = [child for pid in found for child in children(pid)]
     return found
+
+
+def kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def command_of(pid: int) -> bytes:

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import pytest
 from sandbox_servers import serving
 
+from sandboxes import runner_image
+from sandboxes.docker import DockerSandbox
 from sandboxes.errors import SandboxFault, SandboxMisconfigured
 from sandboxes.namespaces import NamespaceSandbox
 from sandboxes.remote import RemoteSandbox
@@ -49,18 +51,15 @@ def running(name: str) -> Iterator[Running]:
             sandbox = _docker()
         runner = stack.enter_context(asyncio.Runner())
         stack.callback(lambda: runner.run(sandbox.close()))
-        try:
-            runner.run(sandbox.start())
-        except SandboxFault as fault:
-            if name != "docker":
-                raise
-            pytest.skip(f"THE DOCKER BACKEND IS NOT TESTED HERE: {fault}")
+        runner.run(sandbox.start())
         yield Running(sandbox, runner)
 
 
-def _docker() -> Any:
-    module = pytest.importorskip("sandboxes.docker", reason="THE DOCKER BACKEND IS NOT TESTED HERE: there is none yet")
-    return module.DockerSandbox()
+def _docker() -> DockerSandbox:
+    try:
+        return DockerSandbox(runner_image.build(), parallel=3)
+    except SandboxFault as fault:
+        pytest.skip(f"THE DOCKER BACKEND IS NOT TESTED HERE: {fault}")
 
 
 class NoSandbox:

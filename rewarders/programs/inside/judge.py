@@ -6,6 +6,7 @@ Reads `order.json`, writes `verdict.json`. Nothing of the candidate's ever runs 
 import ast
 import builtins
 import importlib.machinery
+import inspect
 import json
 import os
 import socket
@@ -86,6 +87,8 @@ class Recorder:
             self.outcomes[item.nodeid] = {"outcome": "not_run"}
             for fixture in sorted(SHARED & set(getattr(item, "fixturenames", ()))):
                 self.link.refuse(f"a test uses the fixture {fixture}, which cannot see into the candidate's process")
+            if inspect.iscoroutinefunction(item.obj):
+                self.link.refuse("a test is async; the candidate's coroutines cannot be awaited from its process")
 
     def pytest_collectreport(self, report: Any) -> None:
         """A file that skips itself may do so because of the candidate."""
@@ -132,6 +135,7 @@ def run_pytest(order: dict[str, Any], link: Link) -> dict[str, Any]:
     recorder = Recorder(link)
     off = [f"-pno:{name}" for name in ("cacheprovider", "faulthandler", "junitxml", "warnings", "logging", "doctest")]
     flags = ["-c", "tests.ini", "--rootdir=.", "--assert=plain", "--tb=no", "--capture=no", "-q", *off]
+    flags += ["--exitfirst"] if order["stop_at_first"] else []
     status = pytest.main([*flags, *order["collect"]], [recorder])
     if status == pytest.ExitCode.USAGE_ERROR:
         recorder.broken = "pytest does not accept the test files"

@@ -2,6 +2,7 @@
 
 import builtins
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,7 @@ class Link:
         self._socket, self._patience_s, self._handle = link, patience_s, handle
         self._classes: dict[str, type[Exception]] = {}
         self._raised: list[BaseException] = []
+        self._one_at_a_time = threading.Lock()
         self.asked = 0
         """How many questions were asked."""
         self.gone: str | None = None
@@ -48,14 +50,14 @@ class Link:
 
     def load(self, path: str) -> None:
         """Let the candidate load its module. Raises what that raises."""
-        self._exchange({"path": path}, 0)
+        self._exchange({"number": 0, "operation": "load", "path": path})
 
     def ask(self, operation: str, target: int, *arguments: Any) -> Any:
         """Have one thing done. Raises what the candidate raises."""
-        self.asked += 1
         sent = [self._outgoing(argument, operation) for argument in arguments]
-        request = {"number": self.asked, "operation": operation, "target": target, "arguments": sent}
-        return self._exchange(request, self.asked)
+        with self._one_at_a_time:  # the tests may have threads
+            self.asked += 1
+            return self._exchange({"number": self.asked, "operation": operation, "target": target, "arguments": sent})
 
     def refuse(self, what: str) -> Uncrossable:
         """Note what the tests wanted, for the verdict, whatever they make of the exception."""
@@ -83,13 +85,13 @@ class Link:
             raise TypeError("an exception of the candidate's cannot be given back to it")
         raise NotPlain(type(value).__name__)
 
-    def _exchange(self, request: dict[str, Any], number: int) -> Any:
+    def _exchange(self, request: dict[str, Any]) -> Any:
         data = dumps(request)
         error: BaseException | None = None
         value = None
         try:
             if self.gone is None:
-                value, error = self._understood(self._answered(data), number)
+                value, error = self._understood(self._answered(data), request)
         except TimeoutError:
             self.gone = "silent"
         except (OSError, EOFError):
@@ -103,11 +105,14 @@ class Link:
             raise error
         return value
 
-    def _understood(self, reply: dict[str, Any], number: int) -> tuple[Any, BaseException | None]:
-        if reply["number"] != number:
+    def _understood(self, reply: dict[str, Any], request: dict[str, Any]) -> tuple[Any, BaseException | None]:
+        if reply["number"] != request["number"]:
             raise ValueError("an answer to another question")
         if "raised" in reply:
-            return None, self._error(_names(reply["raised"]), str(reply["message"]))
+            names = _names(reply["raised"])
+            if "StopIteration" in names and request["operation"] != "next":
+                names = ["RuntimeError"]  # as in a generator: else it would end whatever loop it came out of
+            return None, self._error(names, str(reply["message"]))
         value = decode(reply["value"], self._incoming)
         _remember(value)
         return value, None

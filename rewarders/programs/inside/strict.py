@@ -22,6 +22,8 @@ def equal(one: Any, other: Any) -> bool:
     kinds = (type(one), type(other))
     if kinds[0] in _NUMBERS and kinds[1] in _NUMBERS:
         return _same_number(one, other)
+    if complex in kinds and kinds[0] is not kinds[1]:
+        return False
     if kinds[0] is kinds[1] and kinds[0] in (list, tuple):
         return len(one) == len(other) and all(map(equal, one, other))
     if kinds[0] in _SETS and kinds[1] in _SETS:

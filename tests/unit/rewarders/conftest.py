@@ -13,7 +13,12 @@ from sandboxes.namespaces import NamespaceSandbox
 from sandboxes.types import Sandbox
 
 Score = Callable[..., Verdict]
-QUICK = {"limits": {"wall_s": 3.0, "cpu_s": 1.5}, "submission_wall_s": 6.0}
+PATIENT = {"limits": {"wall_s": 8.0, "cpu_s": 4.0}, "submission_wall_s": 20.0}
+HASTY = {
+    "timed_out": {"limits": {"wall_s": 1.0}, "submission_wall_s": 2.0},
+    "cpu_limit": {"limits": {"wall_s": 8.0, "cpu_s": 0.5}},
+}
+"""Params under which a limit is met soon."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,13 @@ def sandbox(on_loop: asyncio.Runner) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def score(on_loop: asyncio.Runner, sandbox: Sandbox) -> Score:
-    """Score code against a tests object, as `programs.tests` does; keywords are params."""
+    """Score code against a tests object, as `programs.tests` does; `meeting` names a limit that is to be met soon."""
 
-    def scored(code: str, tests: dict[str, Any], *, language: str = "python", **params: Any) -> Verdict:
+    def scored(
+        code: str, tests: dict[str, Any], *, language: str = "python", meeting: str = "", **params: Any
+    ) -> Verdict:
         reference = programs.Reference.model_validate({"language": language, "tests": tests})
-        settings = programs.Params.model_validate({**QUICK, **params})
+        settings = programs.Params.model_validate({**HASTY.get(meeting, PATIENT), **params})
         completion = Completion(text=f"````{language}\n{code}\n````")
         return on_loop.run(programs.tests(completion, reference, settings, SandboxAlone(sandbox)))
 

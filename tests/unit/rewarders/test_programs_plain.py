@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rewarders.programs.calls import judge_reply
+from rewarders.programs.expectations import Equals
 from rewarders.programs.inside.crossing import NotPlain, decode, dumps, encode, loads
 from rewarders.programs.plain import MAX_DEPTH, Rules, Tolerance, equal, read, truth, value_of
 from rewarders.programs.plain import NotPlain as Refused
+from rewarders.programs.reasons import Reason
 
 HASHABLE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -200,3 +203,50 @@ def test_values_chosen_to_collide_in_a_hash_table_cost_no_more_than_others():
     period = 2**61 - 1
     members = json.dumps({"$set": [{"$int": hex(period * n)} for n in range(1, 30_000)]}).encode()
     assert equal(read(members), read(members))
+
+
+ANYTHING = Equals(None, Rules())
+REPLIES = st.binary(max_size=60) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["value", "raised", "at", "opaque", "$tuple", "$set", "$dict", "$int", "$float", "$bytes"])
+            | st.text(max_size=2),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+).map(lambda node: json.dumps(node).encode())
+
+
+@settings(deadline=None)
+@given(REPLIES)
+def test_whatever_a_reply_holds_it_comes_to_a_reason(reply: bytes):
+    reason, name = judge_reply(reply, ANYTHING)
+    assert reason in Reason
+    assert name is None or len(name.encode()) <= 320
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ({"value": None}, "passed"),
+        ({"value": 1}, "wrong_answer"),
+        ({"opaque": "E"}, "not_plain"),
+        ({"opaque": 1}, "not_plain"),
+        ({"raised": "KeyError", "at": "call"}, "raised"),
+        ({"raised": "SyntaxError", "at": "load"}, "compile_error"),
+        ({"raised": "SyntaxError", "at": "call"}, "raised"),
+        ({"raised": "AttributeError", "at": "find"}, "no_entry_point"),
+        ({"raised": "KeyError", "at": "find"}, "raised"),
+        ({"raised": "RecursionError", "at": "reply"}, "not_plain"),
+        ({"raised": ["KeyError"]}, "raised"),
+        ({}, "no_reply"),
+        ([], "not_plain"),
+        ({"$set": []}, "not_plain"),
+    ],
+)
+def test_a_reply_means_what_it_says(reply: Any, reason: str):
+    assert judge_reply(json.dumps(reply).encode(), ANYTHING)[0] == reason

@@ -5,7 +5,7 @@ import pytest
 from rewarders.programs.constants import NotConstant, evaluate
 from rewarders.programs.inside.crossing import encode
 from rewarders.programs.plain import value_of
-from rewarders.programs.rewriting import call_cases, parsed
+from rewarders.programs.rewriting import call_cases, check_syntax, parsed
 
 
 def expression(source: str):
@@ -138,9 +138,10 @@ def test_asserts_that_never_call_are_seen_to_be_empty(code: str):
 
 @pytest.mark.parametrize("code", ["assert f(1) = 2", "return 1", "\0", "(" * 1000, "x = '\\d'\nassert f(1"])
 def test_code_that_does_not_compile_is_refused_without_quoting_it(code: str):
-    with pytest.raises(ValueError, match=r"^is not Python") as caught:
-        parsed(code)
-    assert "f(1" not in str(caught.value)
+    for refuse in (parsed, check_syntax, lambda text: call_cases(text, "f")):
+        with pytest.raises(ValueError, match=r"^is not Python") as caught:
+            refuse(code)
+        assert "f(1" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_a_right_function_scores_one(score: Score):
     ],
 )
 def test_a_wrong_program_scores_zero_and_says_why(score: Score, code: str, reason: str):
-    verdict = score(code, SUM)
+    verdict = score(code, SUM, meeting=reason)
     assert (verdict.score, verdict.reason) == (0.0, reason)
 
 
@@ -116,7 +116,7 @@ def test_a_wrong_program_scores_zero_and_says_why(score: Score, code: str, reaso
     ],
 )  # fmt: skip
 def test_a_wrong_function_scores_zero_and_says_why(score: Score, code: str, reason: str):
-    verdict = score(code, ADD)
+    verdict = score(code, ADD, meeting=reason)
     assert (verdict.score, verdict.reason) == (0.0, reason)
 
 

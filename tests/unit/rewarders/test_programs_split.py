@@ -92,6 +92,7 @@ def one_file(code: str) -> dict[str, Any]:
         "unittest.TestCase().assertEqual(double(2), 4)\nunittest.TestCase().assertIn(4, [double(2)])",
         "unittest.TestCase().assertCountEqual(fill(2), [1, 0])",
         "assert double(2) == 4.0\nassert double(2) != 4.5",
+        "import concurrent.futures as c\nassert list(c.ThreadPoolExecutor(4).map(double, [1] * 50)) == [2] * 50",
     ],
 )  # fmt: skip
 def test_tests_reach_everything_of_the_candidates_that_data_can_carry(score: Score, body: str):
@@ -127,6 +128,10 @@ def test_tests_reach_everything_of_the_candidates_that_data_can_carry(score: Sco
         "import copy\nassert nothing_of_that_name == 1",
         "pytest.skip()",
         "pytest.xfail()",
+        "assert same(4 + 0j) == 4",
+        "def stop(x): fail('StopIteration')\nassert all(a == b for a, b in zip(map(stop, [1]), [2]))",
+        "assert all(a == b for a, b in zip(map(fail, ['StopIteration']), [2]))",
+        "assert sum(map(fail, ['StopIteration'])) == 0",
         "solution.same(Empty('x'))\ntry: fail('Empty')\nexcept Empty as error: same(error)",
     ],
 )  # fmt: skip
@@ -155,7 +160,7 @@ def test_nothing_else_passes(score: Score, body: str):
         ("import time\ntime.sleep(60)", "timed_out"),
         ("x = []\ndef double(y):\n    while True: x.append(bytearray(10**6))", "out_of_memory"),
         ("import os\ndef double(x):\n    while True: os.write(1, b'x' * 10**5)", "output_limit"),
-        ("import os\ndef double(x):\n    os.close(3)\n    return 4", "no_reply"),
+        ("import os\ndef double(x):\n    os.close(3)\n    return 4", "exited|no_reply"),
         ("import os\ndef double(x):\n    os.write(3, b'\\xff\\xff\\xff\\xff' * 9)\n    return 4", "no_reply"),
         ("import os\nos.write(3, b'\\0\\0\\0\\1x')\ndef double(x): return 4", "no_reply"),
         ("def double(x): return 'x' * 20_000_000", "no_reply"),
@@ -167,9 +172,10 @@ def test_a_candidate_that_fails_its_tests_scores_zero_and_says_why(score: Score,
         asserts("assert double(2) == 4"),
         one_file("import solution\ndef test_it(): assert solution.double(2) == 4"),
     ):
-        verdict = score(code, suite)
+        verdict = score(code, suite, meeting=reason)
         assert verdict.score == 0
-        assert verdict.reason == ("raised" if reason == "no_entry_point" and suite["kind"] == "pytest" else reason)
+        on_its_own = "raised" if reason == "no_entry_point" and suite["kind"] == "pytest" else reason
+        assert verdict.reason in on_its_own.split("|")
 
 
 def test_asserts_of_any_form_are_run(score: Score):
@@ -237,7 +243,7 @@ def test_what_the_author_skips_is_no_test(score: Score):
     code = head + "@pytest.mark.{}\ndef test_b(): assert False"
     for mark in ("skip", "xfail", "skip('why')"):
         verdict = score(STACK, one_file(code.format(mark)))
-        assert (verdict.score, verdict.evidence["tests"]) == (1.0, 1)
+        assert (verdict.score, verdict.evidence["tests"], verdict.evidence["left_out"]) == (1.0, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +274,7 @@ def test_a_candidate_cannot_have_its_tests_skipped(score: Score, code: str):
         (pytest_file("solution.helper = print"), "to 'set'"),
         (one_file("import solution\ndef test_it(capsys): assert solution.double(1) == 2"), "fixture capsys"),
         (one_file("import solution\ndef test_it(tmp_path): assert solution.double(1) == 2"), "fixture tmp_path"),
+        (one_file("import solution\nasync def test_it(): assert solution.double(1) == 2"), "a test is async"),
         (one_file("import numpy_is_not_here, solution\ndef test_it(): pass"), "numpy_is_not_here is not there"),
         (one_file("import solution.part\ndef test_it(): pass"), "solution.part is not there"),
         (one_file("import solution\ndef helper(): pass"), "no test that is run"),
@@ -288,7 +295,7 @@ def test_a_candidate_that_is_at_fault_anyway_never_shows_the_fault_of_its_tests(
 
 def test_tests_that_are_led_on_for_ever_end_and_score_zero(score: Score):
     endless = "def count(n):\n    while True: yield 0"
-    verdict = score(endless, pytest_file("for _ in count(1): pass"))
+    verdict = score(endless, pytest_file("for _ in count(1): pass"), meeting="timed_out")
     assert verdict.score == 0
     assert verdict.reason in ("cpu_limit", "timed_out", "judge_exhausted")
 
@@ -299,6 +306,6 @@ import gc, os, sys
 def double(x):
     texts = [o for o in gc.get_objects() if isinstance(o, (list, tuple, dict))]
     seen = sorted(set(os.listdir(".")) - {"__pycache__", "assay_driver.py", "main.py", "solution.py"})
-    return [seen, "434343" in repr(sys.modules.keys()) + repr([t for t in texts if t is not texts])]
+    return [seen, "".join(["43"] * 3) in repr(sys.modules.keys()) + repr([t for t in texts if t is not texts])]
 """
     assert score(spying, asserts("assert double(424242) == [[], False] and 434343")).score == 1

@@ -127,7 +127,7 @@ def frame(**fields: Any) -> bytes:
         frame(number=1, raised=[], message=""),
         frame(number=1, raised=[1], message=""), frame(number=1, raised="ValueError", message=""),
         frame(number=1, raised=["ValueError"]),
-        b"\0\1\0\0" + b"[" * 65536, frame(number=1, value={"$bytes": "*"}),
+        b"\0\1\0\0" + b"[" * 65536,
     ],
     ids=lambda answer: repr(answer[:40]),
 )  # fmt: skip

@@ -183,6 +183,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--port", "65536"], "no port"),
         (["--parallel", "0"], "no whole number from 1"),
         (["--backend", "chroot"], "invalid choice"),
+        (["--backend", "docker"], "--image"),
         (["--token-file", "/nonexistent"], "cannot be read"),
     ],
 )

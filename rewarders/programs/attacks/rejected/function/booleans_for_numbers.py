@@ -1,0 +1,2 @@
+def scale(values, factor):
+    return [bool(value * factor) for value in values]

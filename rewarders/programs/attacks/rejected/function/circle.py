@@ -1,0 +1,4 @@
+def scale(values, factor):
+    circle = []
+    circle.append(circle)
+    return circle

@@ -1,0 +1,2 @@
+def scale(values, factor):
+    return [complex(value * factor) for value in values]

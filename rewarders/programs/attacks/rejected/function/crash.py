@@ -1,0 +1,5 @@
+import ctypes
+
+
+def scale(values, factor):
+    return ctypes.string_at(8)

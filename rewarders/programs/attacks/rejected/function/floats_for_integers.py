@@ -1,0 +1,2 @@
+def scale(values, factor):
+    return [float(value * factor) for value in values]

@@ -1,0 +1,7 @@
+def scale(values, factor):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            continue

@@ -1,0 +1,5 @@
+NAN = float("nan")
+
+
+def scale(values, factor):
+    return NAN

@@ -1,0 +1,2 @@
+def scale(values, factor):
+    return [float("nan")] * len(values)

@@ -1,0 +1,2 @@
+def scales(values, factor):
+    return [value * factor for value in values]

@@ -1,0 +1,3 @@
+def scale(values, factor) {
+    return values.map(value => value * factor);
+}

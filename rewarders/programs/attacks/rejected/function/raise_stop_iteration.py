@@ -1,0 +1,2 @@
+def scale(values, factor):
+    raise StopIteration([value * factor for value in values])

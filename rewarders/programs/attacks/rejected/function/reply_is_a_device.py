@@ -1,0 +1,6 @@
+import os
+
+
+def scale(values, factor):
+    os.symlink("/dev/full", "reply")
+    return [0]

@@ -1,0 +1,6 @@
+import os
+
+
+def scale(values, factor):
+    os.makedirs("reply/reply")
+    return [0]

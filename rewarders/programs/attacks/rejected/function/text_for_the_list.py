@@ -1,0 +1,2 @@
+def scale(values, factor):
+    return str([value * factor for value in values])

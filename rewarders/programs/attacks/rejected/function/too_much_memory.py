@@ -1,0 +1,4 @@
+def scale(values, factor):
+    kept = []
+    while True:
+        kept.append(bytearray(1 << 24))

@@ -1,0 +1,3 @@
+_, factor = map(int, input().split())
+scaled = [int(word) * factor for word in input().split()]
+print(*(f"{value}e0" for value in (*scaled, sum(scaled))), "No" if sum(scaled) % 2 else "Yes", sep="\n")

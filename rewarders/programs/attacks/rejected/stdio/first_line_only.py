@@ -1,0 +1,2 @@
+_, factor = map(int, input().split())
+print(*[int(word) * factor for word in input().split()])

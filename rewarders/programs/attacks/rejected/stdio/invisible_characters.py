@@ -1,0 +1,3 @@
+_, factor = map(int, input().split())
+scaled = [int(word) * factor for word in input().split()]
+print(*scaled, sum(scaled), "No" if sum(scaled) % 2 else "Yes", sep="\u200b\n\u200b")

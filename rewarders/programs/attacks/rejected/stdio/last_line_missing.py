@@ -1,0 +1,4 @@
+_, factor = map(int, input().split())
+scaled = [int(word) * factor for word in input().split()]
+print(*scaled)
+print(sum(scaled))

@@ -1,0 +1,4 @@
+import sys
+
+input()
+sys.stdout.buffer.write(b"\xff\xfe\x80" * 100)

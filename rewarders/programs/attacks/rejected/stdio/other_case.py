@@ -1,0 +1,5 @@
+_, factor = map(int, input().split())
+scaled = [int(word) * factor for word in input().split()]
+print(*scaled)
+print(sum(scaled))
+print("no" if sum(scaled) % 2 else "YES")

