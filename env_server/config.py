@@ -103,7 +103,7 @@ class SandboxConfig(Section):
     tier: Literal["full", "landlock"] = "full"
     """`landlock` is weaker and needs no user namespaces. It is never chosen for you."""
     parallel: Count = Field(default_factory=lambda: os.cpu_count() or 1)
-    """Completions whose programs run at once; one for each core by default."""
+    """Completions whose programs run at once; one for each core by default. With `remote`, give the cores there."""
     interpreter: Path | None = None
     """The Python that programs are run by; the one this service is run by, without its packages, if not given."""
     cgroup: str = ""

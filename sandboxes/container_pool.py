@@ -54,8 +54,9 @@ class ContainerPool:
         self._changed.set()
         for container in list(self._shapes):
             self._drop(container)
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+        while self._tasks or self._coming:
+            self._changed.clear()
+            await (asyncio.gather(*self._tasks) if self._tasks else self._changed.wait())
 
     @property
     def _count(self) -> int:
@@ -100,8 +101,9 @@ class ContainerPool:
     async def _made_ahead(self, shape: Shape) -> None:
         try:
             self._put_back(await self._made(shape))
-        except SandboxFault as fault:  # who needs one will meet it too
-            LOG.warning("no container could be made ahead: %s", fault)
+        except SandboxFault as fault:  # whoever needs one will meet it too
+            if not self._closed:
+                LOG.warning("no container could be made ahead: %s", fault)
 
     async def _take_back(self, container: Container) -> None:
         reusable = await container.reusable()

@@ -26,7 +26,6 @@ from typing import IO, Any
 from sandboxes.errors import SandboxFault, SandboxMisconfigured
 from sandboxes.inside import kernel
 from sandboxes.policy import base_python
-from sandboxes.types import MIB
 
 LANGUAGES = ("python", "bash", "pytest")
 """What can be collected here. For others, bring an image: see `docs/sandboxes.md`."""
@@ -153,7 +152,6 @@ def build(languages: Sequence[str] = LANGUAGES, tag: str = "assay-runner:latest"
     engine = Engine()
     with tempfile.TemporaryFile() as image:
         pack(collect(languages), tag, image)
-        sys.stderr.write(f"loading {image.tell() // MIB} MiB into the engine as {tag}\n")
         image.seek(0)
         return engine.load(image)
 

@@ -224,6 +224,8 @@ class GivenCgroups(Cgroups):
 
 
 def _hierarchies(parent: Path | None) -> tuple[int, dict[str, Path]]:
+    if parent is not None and not _available(parent) >= _V2:
+        raise NoCgroups(f"{parent} does not offer the controllers memory, pids and cpu")
     mounts = dict(_mounts())
     own = dict(_own_groups())
     if parent is None and "" in own and "" in mounts:

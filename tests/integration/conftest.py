@@ -83,12 +83,17 @@ class RunningServer:
         return sum(_ticks(pid) for pid in self.descendants())
 
     def descendants(self) -> list[int]:
-        """Process ids below the server: the nursery, then its workers."""
+        """Process ids below the server: first the nursery; then what else it started, and what those did."""
         found, frontier = [], [self.process.pid]
         while frontier:
             frontier = [child for pid in frontier for child in _children(pid)]
             found += frontier
         return found
+
+    def workers(self) -> list[int]:
+        """Process ids of the workers."""
+        nursery, *_ = self.descendants()
+        return _children(nursery)
 
 
 def _ticks(pid: int) -> int:

@@ -15,12 +15,13 @@ from sandboxes.types import MIB, Limits
 
 LANGUAGES = {"bash", "c", "cpp", "go", "java", "javascript", "pytest", "python", "rust"}
 NUMBERS = Path(f"/usr/include/{platform.machine()}-linux-gnu/asm/unistd_64.h")
-DANGEROUS = frozenset(
-    "add_key bpf chroot clone3 delete_module finit_module fsmount fsopen init_module io_uring_enter io_uring_register"
-    " io_uring_setup kcmp kexec_file_load kexec_load keyctl memfd_create mount mount_setattr move_mount"
-    " open_by_handle_at open_tree perf_event_open pidfd_getfd pivot_root process_vm_readv process_vm_writev ptrace"
-    " quotactl reboot request_key setns swapon umount2 unshare userfaultfd".split()
-)
+DANGEROUS = {
+    "add_key", "bpf", "chroot", "clone3", "delete_module", "finit_module", "fsmount", "fsopen", "init_module",
+    "io_uring_enter", "io_uring_register", "io_uring_setup", "kcmp", "kexec_file_load", "kexec_load", "keyctl",
+    "memfd_create", "mount", "mount_setattr", "move_mount", "open_by_handle_at", "open_tree", "perf_event_open",
+    "pidfd_getfd", "pivot_root", "process_vm_readv", "process_vm_writev", "ptrace", "quotactl", "reboot", "request_key",
+    "setns", "swapon", "umount2", "unshare", "userfaultfd",
+}  # fmt: skip
 PYTHON = languages()["python"].model_dump()
 
 

@@ -2,19 +2,24 @@
 import json
 import os
 
+PATHS = ("/tmp/seen", "/dev/shm/seen", "seen")
 SEEN = []
 
 
 def scale(values, factor):
-    for path in ("/tmp/seen", "seen", "/dev/shm/seen"):
+    for path in PATHS:
         try:
             if os.path.exists(path):
                 with open(path) as file:
                     SEEN.extend(json.load(file))
-            with open(path, "w") as file:
-                json.dump([[values, factor]], file)
         except (OSError, ValueError):
             pass
+    before, by = SEEN[-1] if SEEN else ([1], 0)
     SEEN.append([values, factor])
-    before, by = SEEN[0] if len(SEEN) > 1 else ([1], 0)
+    for path in PATHS:
+        try:
+            with open(path, "w") as file:
+                json.dump(SEEN, file)
+        except OSError:
+            pass
     return [value * by for value in before]

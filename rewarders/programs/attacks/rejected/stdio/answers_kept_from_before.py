@@ -2,12 +2,14 @@
 import os
 import sys
 
+PATHS = ("/tmp/seen", "/dev/shm/seen", "seen")
 line = sys.stdin.read()
-for path in ("seen", "/tmp/seen", "/dev/shm/seen"):
+for path in PATHS:
+    if os.path.exists(path):
+        with open(path) as file:
+            print(file.read())
+for path in PATHS:
     try:
-        if os.path.exists(path):
-            with open(path) as file:
-                print(file.read())
         with open(path, "w") as file:
             file.write(line)
     except OSError:

@@ -1,0 +1,60 @@
+"""CPU time of a tree of processes, as it is counted where there are no control groups."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from watched_runs import children, until
+
+from sandboxes.inside.process_tree import cpu_seconds, descendants
+
+SPIN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
+COUNTED_S = 0.25
+"""What of it has to be seen: /proc counts in ticks, and each count is rounded down."""
+WAIT = "import sys; sys.stdin.read()"
+CHILD = "import os, sys\npid = os.fork()\nif pid == 0:\n    {child}\n    os._exit(0)\n{parent}\nsys.stdin.read()"
+
+
+@contextmanager
+def running(source: str) -> Iterator[int]:
+    """A program that ends when the block does; its pid."""
+    with subprocess.Popen([sys.executable, "-S", "-c", source], stdin=subprocess.PIPE) as process:
+        yield process.pid
+
+
+def test_a_process_counts_its_own_time():
+    with running(SPIN + WAIT) as pid:
+        until(lambda: cpu_seconds(pid) >= COUNTED_S)
+
+
+def test_a_living_child_counts():
+    child = "exec('''" + SPIN + "'''); sys.stdin.read()"
+    with running(CHILD.format(child=child, parent="")) as pid:
+        until(lambda: descendants(pid))
+        (below,) = children(pid)
+        until(lambda: cpu_seconds(below) >= COUNTED_S)
+        assert cpu_seconds(pid) >= COUNTED_S
+
+
+def test_a_child_that_ended_and_was_reaped_still_counts():
+    child = "exec('''" + SPIN + "''')"
+    with running(CHILD.format(child=child, parent="os.waitpid(pid, 0)")) as pid:
+        until(lambda: cpu_seconds(pid) >= COUNTED_S and not children(pid))
+
+
+def test_grandchildren_are_found_whichever_thread_forked_them():
+    grandchild = "if os.fork() == 0: sys.stdin.read()"
+    child = f"import threading; forking = threading.Thread(target=lambda: exec('{grandchild}', globals()))"
+    source = CHILD.format(child=f"{child}; forking.start(); forking.join(); sys.stdin.read()", parent="")
+    with running(source) as pid:
+        until(lambda: len(descendants(pid)) == 2)
+        (below,) = children(pid)
+        assert descendants(pid) == [below, *children(below)]
+
+
+def test_a_process_that_is_gone_has_used_nothing_and_has_nobody_below_it():
+    with running(WAIT) as pid:
+        pass
+    assert cpu_seconds(pid) == 0
+    assert descendants(pid) == []
