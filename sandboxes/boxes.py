@@ -16,6 +16,8 @@ from sandboxes.types import MIB, Limits, Outcome, Program, SandboxResult
 from sandboxes.warden_link import Answer, WardenLink
 
 _ARTEFACT_CACHE_BYTES = 256 * MIB
+_ENTRY_BYTES = 4096
+"""What an entry takes beside its content, generously."""
 _STACK_BYTES = 64 * MIB
 _INODE_BYTES = 16 * 1024
 _LEAST_INODES, _MOST_INODES = 256, 4096
@@ -241,4 +243,4 @@ def _content_key(origin: Origin, program: Program) -> str:
 
 
 def _size(result: SandboxResult) -> int:
-    return sum(map(len, (result.stdout, result.stderr, *result.files.values())))
+    return _ENTRY_BYTES + sum(map(len, (result.stdout, result.stderr, *result.files.values())))

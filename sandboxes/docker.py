@@ -36,13 +36,15 @@ class DockerSandbox:
         Args:
             image: by digest: an image's id (`sha256:...`), or `name@sha256:...`.
             runtime: one of the engine's, for instance `runsc`; by default the engine's own choice.
-            parallel: submissions at once; by default one for each core. There are up to twice as many containers.
+            parallel: submissions at once; by default one for each core. There are up to three times as many containers.
         """
         self._image, self._runtime = image, runtime
         self._parallel = parallel or os.cpu_count() or 1
         self._policies: Mapping[str, Policy] = {}
         self._artefacts = Artefacts()
-        self._slots = asyncio.Semaphore(self._parallel)
+        # What is open may run something beside it (a checker), so that the two must not wait for the same slots.
+        self._open_slots = asyncio.Semaphore(self._parallel)
+        self._run_slots = asyncio.Semaphore(self._parallel)
         self._preparing = asyncio.Lock()
         self._engine: Engine | None = None
         self._pool: ContainerPool | None = None
@@ -90,17 +92,17 @@ class DockerSandbox:
     @asynccontextmanager
     async def open(self, program: Program) -> AsyncIterator[Submission]:
         """A sandbox for one submission. Raises SandboxFault."""
-        async with self._slots, self._opened(program) as submission:
+        async with self._open_slots, self._opened(program) as submission:
             yield submission
 
     async def run(self, program: Program, stdin: bytes = b"") -> SandboxResult:
         """Open, run once, close. Raises SandboxFault."""
-        async with self._slots, self._opened(program) as submission:
+        async with self._run_slots, self._opened(program) as submission:
             return await submission.run(stdin, last=True)
 
     async def run_linked(self, judge: Program, candidate: Program) -> tuple[SandboxResult, SandboxResult]:
         """Run two programs, each in a container of its own, with a socket between them. Raises SandboxFault."""
-        async with self._slots, self._opened(judge) as first, self._opened(candidate) as second:
+        async with self._run_slots, self._opened(judge) as first, self._opened(candidate) as second:
             for program, submission in ((judge, first), (candidate, second)):
                 if isinstance(submission, NotCompiled):
                     raise SandboxMisconfigured(f"a linked program in {program.language} did not compile")
@@ -171,7 +173,7 @@ class DockerSandbox:
             self._policies = policies_of(await _survey(source), f"{source.image} {source.runtime}")
             self._engine = engine
             undo.pop_all()
-        return ContainerPool(partial(self._made, source), most=2 * self._parallel)
+        return ContainerPool(partial(self._made, source), most=3 * self._parallel)
 
     async def _made(self, source: Source, shape: Shape) -> Container:
         container = await start_container(source, shape.room)

@@ -26,6 +26,12 @@ from sandboxes.warden_link import WardenLink
 
 Tier = Literal["full", "landlock"]
 NOBODY_UID = 65534
+_REMEDIES = {
+    "full": "where it is namespaces that are refused: allow them (user.max_user_namespaces over 0,"
+    " kernel.unprivileged_userns_clone = 1, kernel.apparmor_restrict_unprivileged_userns = 0; in a container"
+    " seccomp=unconfined), or name the weaker tier, landlock",
+    "landlock": "see which layers hold with `env-server sandbox doctor`",
+}
 
 
 class NamespaceSandbox:
@@ -50,7 +56,9 @@ class NamespaceSandbox:
         self._spares = min(self._parallel, cores)
         self._policies = dict(policies or find_policies(python))
         self._artefacts = Artefacts()
-        self._slots = asyncio.Semaphore(self._parallel)
+        # What is open may run something beside it (a checker), so that the two must not wait for the same slots.
+        self._open_slots = asyncio.Semaphore(self._parallel)
+        self._run_slots = asyncio.Semaphore(self._parallel)
         self._connecting = asyncio.Lock()
         self._link: WardenLink | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,17 +103,17 @@ class NamespaceSandbox:
     @asynccontextmanager
     async def open(self, program: Program) -> AsyncIterator[Submission]:
         """A sandbox for one submission. Raises SandboxFault."""
-        async with self._slots, self._opened(program) as submission:
+        async with self._open_slots, self._opened(program) as submission:
             yield submission
 
     async def run(self, program: Program, stdin: bytes = b"") -> SandboxResult:
         """Open, run once, close. Raises SandboxFault."""
-        async with self._slots, self._opened(program) as submission:
+        async with self._run_slots, self._opened(program) as submission:
             return await submission.run(stdin, last=True)
 
     async def run_linked(self, judge: Program, candidate: Program) -> tuple[SandboxResult, SandboxResult]:
         """Run two programs with a socket between them. Raises SandboxFault."""
-        async with self._slots, self._opened(judge) as first, self._opened(candidate) as second:
+        async with self._run_slots, self._opened(judge) as first, self._opened(candidate) as second:
             for program, submission in ((judge, first), (candidate, second)):
                 if isinstance(submission, NotCompiled):
                     raise SandboxMisconfigured(f"a linked program in {program.language} did not compile")
@@ -155,7 +163,10 @@ class NamespaceSandbox:
         if "digest" not in vars(policy):
             await asyncio.to_thread(getattr, policy, "digest")  # asks the toolchain for its version
         told = partial(policy.for_zygote, self._tier, NOBODY_UID, shape_of(Limits()))
-        return await link.start(language, told, policy.names["python"], self._spares)
+        try:
+            return await link.start(language, told, policy.names["python"], self._spares)
+        except SandboxMisconfigured as error:
+            raise SandboxMisconfigured(f"{error}; {_REMEDIES[self._tier]}") from error
 
     async def _start_warden(self) -> WardenLink:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

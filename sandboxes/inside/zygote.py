@@ -73,6 +73,8 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
     _prefer_to_be_killed(_ZYGOTE_OOM_SCORE)
     _become_nobody(policy["uid"])
     _check_readable(policy["mounts"])
+    if full:
+        _rehearse(policy["shape"], proc=policy["proc"])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps keepers; the warden has their pidfd
     return Confinement(
         full=full,
@@ -82,6 +84,25 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
         seccomp=seccomp.assemble(policy["syscalls"], policy["filtered"], unix_sockets=full),
         address_space_base=address_space_base,
     )
+
+
+def _rehearse(shape: dict[str, int], *, proc: bool) -> None:
+    """Isolate a process once, so that what the kernel refuses is known by name before anybody waits for it."""
+    reader, writer = os.pipe()
+    pid, pidfd = kernel.clone(_NAMESPACES)
+    if pid == 0:
+        try:
+            _isolate(shape, proc=proc)
+        except OSError as error:
+            os.write(writer, str(error).encode())
+        os._exit(0)
+    os.close(writer)
+    refused = os.read(reader, MESSAGE_BYTES).decode()
+    os.close(reader)
+    os.close(pidfd)
+    os.waitpid(pid, 0)
+    if refused:
+        raise OSError(refused)
 
 
 def _check_readable(mounts: list[str]) -> None:
@@ -137,9 +158,12 @@ def _map_ids(proc: str, inside_uid: int, uid: int, inside_gid: int, gid: int) ->
 def _become_nobody(uid: int) -> None:
     """As root, be somebody who owns nothing. Anybody else stays who they are."""
     if os.geteuid() == 0 and uid:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        except OSError as error:
+            raise OSError(f"root cannot become user {uid}: {error.strerror}; start it as an ordinary user") from error
         kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map would belong to root
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # forgotten with the old identity
 

@@ -23,8 +23,8 @@ FOLDER = Path(rewarders.programs.__file__).parent / "attacks"
 PROBLEM = tomllib.loads((FOLDER / "problem.toml").read_text("utf-8"))
 KINDS = {"function": ("call", "asserts", "asserts_beside", "pytest"), "stdio": ("stdio",)}
 FOOLS_EXIT_CODES = {
-    "exit_at_import", "exit_at_the_end", "exit_by_libc", "exit_in_call", "exit_of_the_parent", "exit_politely_at_import",
-    "equal_by_mock", "equal_list", "equal_to_everything", "patched_lists", "print_that_it_passed_and_exit",
+    "exit_at_import", "exit_at_the_end", "exit_by_libc", "exit_in_call", "exit_of_the_parent", "equal_by_mock",
+    "equal_list", "equal_to_everything", "patched_lists", "print_that_it_passed_and_exit",
 }  # fmt: skip
 """Tricks that asserts beside the program, judged by how the process ends, fall for."""
 HIDDEN_TESTS = """
