@@ -36,8 +36,9 @@ class WardenLink:
             SandboxUnavailable: it did not start in time.
         """
         if name not in self._policies:
+            order = {"do": "start", "policy": policy(), "python": python, "spares": spares}
             self._policies[name] = asyncio.get_running_loop().create_future()
-            self._say({"do": "start", "policy": policy(), "python": python, "spares": spares})
+            self._say(order)
         started = self._policies[name]
         if started.done():
             said = started.result()
@@ -78,10 +79,9 @@ class WardenLink:
 
     async def close(self) -> None:
         """Hang up: the warden ends, and everything it started with it."""
-        self._writer.close()
+        self._give_up("the sandbox was closed")
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
-        self._give_up("the sandbox was closed")
 
     def _say(self, header: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
         if self.lost:
@@ -116,6 +116,8 @@ class WardenLink:
                 header = await self._reader.readexactly(header_bytes)
                 self._hear(*unpack(header, await self._reader.readexactly(body_bytes)))
         except (ConnectionError, asyncio.IncompleteReadError):
+            return
+        finally:  # nobody waits for ever, not even if it talks nonsense
             self._give_up("the process that keeps the sandboxes ended")
 
     def _hear(self, header: dict[str, Any], blobs: list[bytes]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 _V1 = ("memory", "pids", "cpu", "cpuacct")
 _V2 = {"memory", "pids", "cpu"}
 _PERIOD_US = 100_000
+_CLOSING_S = 2.0
 PREFIX = "assay-"
 _OWNED = re.compile(rf"{PREFIX}(?P<pid>[0-9]+)-(?P<start>[0-9]+)-(?P<namespace>[0-9]+)")
 
@@ -163,10 +164,17 @@ class Cgroups:
         return Group({name: root / str(self._count) for name, root in self._roots.items()}, self.version)
 
     def close(self) -> None:
-        """Remove our folder."""
-        for root in set(self._roots.values()):
+        """Remove our folders; what lived in them may take a moment to be gone."""
+        end = time.monotonic() + _CLOSING_S
+        while not self._removed() and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def _removed(self) -> bool:
+        roots = set(self._roots.values())
+        for folder in (folder for root in roots for folder in (*root.glob("*/"), root)):
             with suppress(OSError):
-                root.rmdir()
+                folder.rmdir()
+        return not any(root.is_dir() for root in roots)
 
 
 class GivenGroup(Group):
