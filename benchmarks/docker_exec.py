@@ -1,8 +1,8 @@
 """One Python program in the docker backend, beside the same program started by `docker exec` in one of its containers.
 
-The backend has a fork server inside each warm container, so that a run costs a fork. The bar: at least 5 times faster than
-an exec for each run, whichever way of asking for one is quicker. All are measured in turn. Needs a container engine; the
-image is built from this machine's own files.
+The backend has a fork server inside each warm container, so that a run costs a fork. The bar: at least 5 times
+faster than an exec for each run, whichever way of asking for one is quicker. All are measured in turn. Needs a
+container engine; the image is built from this machine's own files.
 
     python benchmarks/docker_exec.py --runs 50
 """

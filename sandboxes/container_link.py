@@ -102,7 +102,7 @@ class ContainerLink(WardenLink):
         return found
 
     async def mess(self) -> str:
-        """What was left of the submissions so far, cleared up where possible; empty for nothing. Raises SandboxFault."""
+        """What is left of earlier submissions and could not be cleared up; empty for nothing. Raises SandboxFault."""
         self._say({"do": "tidy"})
         left: str = await self._reply("mess", _TIDY_TIMEOUT_S)
         return left

@@ -1,4 +1,4 @@
-"""Warm containers: a bounded number, some made ahead, each lent again as long as nothing is left of who had it before."""
+"""Warm containers: a bounded number, some made ahead, each lent again if nothing is left of whoever had it before."""
 
 import asyncio
 import logging
@@ -46,7 +46,7 @@ class ContainerPool:
         """See to it that one of that shape waits for whoever comes next, if there is room for one more."""
         waiting = [*self._coming, *(self._shapes[container] for container in self._idle)]
         if shape not in waiting and self._count < self._most and not self._closed:
-            self._begin(self._made_ahead(shape))
+            self._begin(self._keep(self._made(shape)))
 
     async def close(self) -> None:
         """End every container, lent or not."""
@@ -69,7 +69,7 @@ class ContainerPool:
                 self._idle.remove(container)
                 return container
             if self._has_room():
-                return await self._made(shape)
+                return await self._made_for_us(shape)
             self._changed.clear()
             await self._changed.wait()
         raise SandboxUnavailable("the sandbox is closed")
@@ -85,6 +85,14 @@ class ContainerPool:
             self._drop(self._idle[0])
         return self._count < self._most
 
+    async def _made_for_us(self, shape: Shape) -> Container:
+        making = asyncio.create_task(self._made(shape))
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            self._begin(self._keep(making))
+            raise
+
     async def _made(self, shape: Shape) -> Container:
         self._coming.append(shape)
         try:
@@ -98,9 +106,10 @@ class ContainerPool:
             raise SandboxUnavailable("the sandbox is closed")
         return container
 
-    async def _made_ahead(self, shape: Shape) -> None:
+    async def _keep(self, making: Awaitable[Container]) -> None:
+        """Have it wait for whoever comes next."""
         try:
-            self._put_back(await self._made(shape))
+            self._put_back(await making)
         except SandboxFault as fault:  # whoever needs one will meet it too
             if not self._closed:
                 LOG.warning("no container could be made ahead: %s", fault)

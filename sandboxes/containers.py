@@ -1,7 +1,7 @@
 """One warm container: a warden and the fork server of one language, for one submission at a time."""
 
 import asyncio
-import socket
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ from sandboxes.inside.spares import bootstrap
 from sandboxes.policy import Policy
 from sandboxes.types import MIB, Limits
 
+LOG = logging.getLogger(__name__)
 _CARRIED_BYTES = 16 * MIB
 _COPIES = 4
 """How often a warden holds a request, or an output, at worst."""
@@ -94,9 +95,12 @@ class Container:
         if self._memory_bytes > self._room_bytes:
             return False
         try:
-            return not await self.link.mess()
-        except SandboxFault:
-            return False
+            mess = await self.link.mess()
+        except SandboxFault as fault:
+            mess = str(fault)
+        if mess:
+            LOG.info("a container is not used again: %s", mess)
+        return not mess
 
     async def end(self) -> None:
         """End it and everything in it, and wait until it is gone. Raises SandboxFault."""
@@ -112,14 +116,7 @@ async def start_container(source: Source, room: Room) -> Container:
         SandboxFault: the engine cannot start a container.
     """
     arguments = bootstrap("container", None, OUR_CODE)
-    starting = asyncio.create_task(
-        asyncio.to_thread(source.engine.start, source.image, source.runtime, room, arguments)
-    )
-    try:
-        ident, streams = await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        starting.add_done_callback(_let_go)
-        raise
+    ident, streams = await asyncio.to_thread(source.engine.start, source.image, source.runtime, room, arguments)
     async with AsyncExitStack() as undo:
         container = Container(source.engine, ident, room, *await asyncio.open_connection(sock=streams))
         undo.push_async_callback(container.end)
@@ -130,10 +127,3 @@ async def start_container(source: Source, room: Room) -> Container:
             raise SandboxLost(f"a container of {source.image} ended at its start; it said: {said}") from lost
         undo.pop_all()
     return container
-
-
-def _let_go(starting: "asyncio.Task[tuple[str, socket.socket]]") -> None:
-    """Nobody waits for it any more: it ends when its standard input does."""
-    if not starting.cancelled() and starting.exception() is None:
-        starting.result()[1].close()
-

@@ -1,8 +1,8 @@
 """The container backend: a warm pool of containers without network, rights or writable root, each with a fork server.
 
-A submission has a container to itself. In it runs what runs in the embedded backend too, without namespaces of its own:
-the container has those, and limits of memory, processes, disk and CPU. So a run costs a fork. The engine has to be on this
-machine.
+A submission has a container to itself. In it runs what runs in the embedded backend too, without namespaces of its
+own: the container has those, and limits of memory, processes, disk and CPU. So a run costs a fork. The engine has to be
+on this machine.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class DockerSandbox:
         return self._policies
 
     def policy_digest(self, language: str) -> str:
-        """Digest of policy, toolchain version, image and runtime. Raises SandboxFault, SandboxUnavailable before `start`."""
+        """Digest of policy, toolchain version, image and runtime. Raises SandboxFault, always so before `start`."""
         if not self._policies:
             raise SandboxUnavailable("the sandbox has not been started")
         return self._policy(language).digest
@@ -231,6 +231,6 @@ def _layers(hello: dict[str, Any], zygote: dict[str, Any]) -> list[Layer]:
         Layer("rlimits", True, "CPU, file size, open files, stack, core"),
         Layer(
             "control groups", bool(hello["cgroups"]), str(hello["cgroups_detail"]),
-            "" if hello["cgroups"] else "show containers their own control group, so that memory and CPU time are counted",
+            "" if hello["cgroups"] else "show containers their own control group: it counts memory and CPU time",
         ),
     ]  # fmt: skip

@@ -1,7 +1,8 @@
 """Where in a text the program is: the last fenced block of its language.
 
-Fences are CommonMark's: three or more backticks or tildes, indented by at most three spaces, closed by a line of at
-least as many of the same character; what is never closed runs to the end. One pass, linear in the text.
+Fences are CommonMark's: three or more backticks or tildes, closed by a line of at least as many of the same character
+that is indented by at most three columns more; what is never closed runs to the end. As blocks may lie in lists, the first
+fence may be indented further than by three spaces. One pass, linear in the text.
 """
 
 import re
@@ -12,8 +13,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-_FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
-
+_FENCE = re.compile(r"^([ \t]{0,40})(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 
 _MARKS = ("```", "~~~")
 
@@ -104,13 +104,18 @@ def _opens(line: re.Match[str]) -> bool:
 
 
 def _closes(line: re.Match[str], opening: re.Match[str]) -> bool:
-    return line[2][0] == opening[2][0] and len(line[2]) >= len(opening[2]) and not line[3].strip()
+    same = line[2][0] == opening[2][0] and len(line[2]) >= len(opening[2]) and not line[3].strip()
+    return same and _columns(line) <= _columns(opening) + 3
+
+
+def _columns(line: re.Match[str]) -> int:
+    return len(line[1].expandtabs(4))
 
 
 def _block(text: str, opening: re.Match[str], end: int, *, closed: bool) -> Block:
     inside = text[opening.end() + 1 : end].replace("\r\n", "\n")
     if opening[1]:
-        inside = re.sub(rf"^ {{1,{len(opening[1])}}}", "", inside, flags=re.MULTILINE)
+        inside = re.sub(rf"^[ \t]{{1,{len(opening[1])}}}", "", inside, flags=re.MULTILINE)
     return Block(_tag(opening[3]), inside, closed)
 
 

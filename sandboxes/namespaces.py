@@ -177,10 +177,10 @@ class NamespaceSandbox:
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={"PYTHONHASHSEED": "0"}, cwd="/",
             )  # fmt: skip
         reader, writer = await asyncio.open_connection(sock=ours)
-        link = WardenLink(reader, writer)
+        link = self._link = WardenLink(reader, writer)  # for `close`, which may not wait for the rest
         try:
             await link.hello()
-        except SandboxFault:
+        except (SandboxFault, asyncio.CancelledError):  # or it would wait for us, and we for its end
             await link.close()
             raise
         return link

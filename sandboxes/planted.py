@@ -1,6 +1,7 @@
 """What an attack is after, laid where it could be found: secrets, listeners, a folder to write into.
 
-Everything is fresh for each attempt, so that what was reached tells who reached it.
+Everything is fresh for each attempt, so that what was reached tells who reached it. It lies on this machine: to try a
+sandbox on another one, run the suite there.
 """
 
 import asyncio
@@ -12,11 +13,14 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 TOKEN_STARTS = "assay-planted-"
 _SECRET_LENGTH = 16
+_NOBODY = 1
+"""A port that nobody listens on."""
 _NO_SECRETS = {"HOME", "LANG", "PATH", "PWD", "SHELL", "TERM", "TZ", "USER"}
 
 
@@ -36,7 +40,7 @@ class Planted:
     """In the files, and what every listener says."""
     token: str = field(default_factory=_token)
     """What the first of two programs is given to hide."""
-    ports: dict[str, int] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("TCP_PORT", "TCP6_PORT", "UDP_PORT"), _NOBODY))
     reached: list[str] = field(default_factory=list)
     """Listeners that heard something."""
 
@@ -66,7 +70,7 @@ class Planted:
             return "a planted secret"
         if self.token.encode() in text:
             return "what the program before it knew"
-        if _first_user() in text:
+        if _shows_users(text):
             return "the machine's list of users"
         shown = (name for name, value in _private_variables() if f"{name}={value}".encode() in text)
         return next((f"the server's environment variable {name}" for name in shown), None)
@@ -107,55 +111,65 @@ def _lay_files(bait: Planted) -> None:
 
 async def _listen(bait: Planted, stack: AsyncExitStack) -> None:
     """Listeners that answer with the secret, each kind that this machine has."""
-    loop = asyncio.get_running_loop()
-
-    def answering(name: str) -> Any:
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            bait.reached.append(name)
-            with suppress(ConnectionError):
-                writer.write(bait.secret.encode())
-                await writer.drain()
-                writer.close()
-
-        return answer
-
-    for name, host in (("TCP_PORT", "127.0.0.1"), ("TCP6_PORT", "::1")):
-        bait.ports[name] = 1  # where nobody listens, on a machine without IPv6
+    for name, host in (("TCP", "127.0.0.1"), ("TCP6", "::1")):
         with suppress(OSError):
-            server = await asyncio.start_server(answering(name), host, 0)
+            server = await asyncio.start_server(partial(_answer, bait, name), host, 0)
             stack.callback(server.close)
-            bait.ports[name] = server.sockets[0].getsockname()[1]
-    for name, path in (("abstract socket", f"\0{bait.name}"), ("socket file", str(bait.folder / "socket"))):
-        stack.callback((await asyncio.start_unix_server(answering(name), path)).close)
-    (bait.folder / "socket").chmod(0o777)
-    udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(bait, "UDP"), local_addr=("127.0.0.1", 0))
+            bait.ports[f"{name}_PORT"] = server.sockets[0].getsockname()[1]
+    for path in (f"\0{bait.name}", str(bait.folder / "socket")):
+        with suppress(OSError):
+            stack.callback((await asyncio.start_unix_server(partial(_answer, bait, "a Unix socket"), path)).close)
+    with suppress(FileNotFoundError):
+        (bait.folder / "socket").chmod(0o777)
+    with suppress(OSError):
+        await _listen_for_datagrams(bait, stack)
+
+
+async def _answer(bait: Planted, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    bait.reached.append(name)
+    with suppress(ConnectionError):
+        writer.write(bait.secret.encode())
+        await writer.drain()
+        writer.close()
+
+
+async def _listen_for_datagrams(bait: Planted, stack: AsyncExitStack) -> None:
+    loop = asyncio.get_running_loop()
+    line = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    line.bind(f"\0{bait.name}-datagram")
+
+    def heard() -> None:
+        line.recv(64)
+        bait.reached.append("a Unix socket for datagrams")
+
+    loop.add_reader(line, heard)
+    stack.callback(loop.remove_reader, line)
+    udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(bait), local_addr=("127.0.0.1", 0))
     stack.callback(udp.close)
     bait.ports["UDP_PORT"] = udp.get_extra_info("sockname")[1]
-    name = f"\0{bait.name}-datagram"
-    line, _ = await loop.create_datagram_endpoint(
-        lambda: _Datagrams(bait, "abstract datagram socket"), family=socket.AF_UNIX, local_addr=name
-    )
-    stack.callback(line.close)
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, bait: Planted, name: str) -> None:
-        self._bait, self._name = bait, name
-        self._transport: asyncio.DatagramTransport | None = None
+    def __init__(self, bait: Planted) -> None:
+        self._bait = bait
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, address: Any) -> None:
-        """Note it, and answer where there is somebody to answer."""
-        self._bait.reached.append(self._name)
-        if address and self._transport:
-            self._transport.sendto(self._bait.secret.encode(), address)
+        """Note it and answer."""
+        self._bait.reached.append("UDP")
+        self._transport.sendto(self._bait.secret.encode(), address)
 
 
-def _first_user() -> bytes:
-    return Path("/etc/passwd").read_bytes().partition(b"\n")[0]
+def _shows_users(text: bytes) -> bool:
+    """Whether the first line of the machine's list of users is in it."""
+    try:
+        first = Path("/etc/passwd").read_bytes().partition(b"\n")[0]
+    except OSError:
+        return False
+    return bool(first) and first in text
 
 
 def _private_variables() -> Iterator[tuple[str, str]]:

@@ -1,8 +1,8 @@
 """Builds the image that the docker backend runs programs in, out of this machine's own files: no registry is asked.
 
-`python -m sandboxes.runner_image` puts in the interpreter that runs this with its standard library, the shared libraries they
-need, Bash with some everyday commands, and pytest where it is installed; everything lies where it lies on this machine. The
-image's id, which goes into the configuration, is the only thing written to standard output. The same files make the same id.
+`python -m sandboxes.runner_image` puts in the interpreter that runs this with its standard library, the shared
+libraries they need, Bash with some everyday commands, and pytest; everything lies where it lies on this machine. The
+image's id, which goes into the configuration, is written to standard output. The same files make the same id.
 
 Exit codes: 0 the image is there; 1 it cannot be made here; 2 asked wrongly; 3 the engine gave no answer.
 """
@@ -27,14 +27,18 @@ from sandboxes.errors import SandboxFault, SandboxMisconfigured
 from sandboxes.inside import kernel
 from sandboxes.policy import base_python
 
+TAG = "assay-runner:latest"
 LANGUAGES = ("python", "bash", "pytest")
 """What can be collected here. For others, bring an image: see `docs/sandboxes.md`."""
-_COMMANDS = """
-    awk base64 basename bash bc cat chmod cksum cmp comm cp cut date dd diff dirname du echo egrep env expand expr factor
-    false fgrep find fmt fold grep head id join ln ls md5sum mkdir mkfifo mktemp mv nl nproc numfmt od paste pr printf pwd
-    readlink realpath rev rm rmdir sed seq sh sha1sum sha256sum shuf sleep sort split stat sum tac tail tee test timeout
-    touch tr true truncate tsort uname unexpand uniq wc xargs yes
-""".split()
+_COMMANDS = (
+    "awk", "base64", "basename", "bash", "bc", "cat", "chmod", "cksum", "cmp", "comm", "cp", "cut", "date",
+    "dd", "diff", "dirname", "du", "echo", "egrep", "env", "expand", "expr", "factor", "false", "fgrep", "find",
+    "fmt", "fold", "grep", "head", "id", "join", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mktemp", "mv", "nl",
+    "nproc", "numfmt", "od", "paste", "pr", "printf", "pwd", "readlink", "realpath", "rev", "rm", "rmdir",
+    "sed", "seq", "sh", "sha1sum", "sha256sum", "shuf", "sleep", "sort", "split", "stat", "sum", "tac", "tail",
+    "tee", "test", "timeout", "touch", "tr", "true", "truncate", "tsort", "uname", "unexpand", "uniq", "wc",
+    "xargs", "yes",
+)  # fmt: skip
 _LEFT_OUT = re.compile(
     r"tests?|idlelib|tkinter|turtledemo|lib2to3|ensurepip|site-packages|dist-packages|config-.*"
     r"|_(test|tkinter|xx).*\.so|.*\.opt-[12]\.pyc"
@@ -53,7 +57,7 @@ class Tree:
         self.links: dict[str, str] = {}
 
     def add(self, path: Path, at: Path | None = None) -> None:
-        """Add a file, or a folder with all that is in it, at its own place or at another; links on the way come along."""
+        """Add a file, or a folder with what is in it, at its own place or another. Links on the way come along."""
         if at is None and (link := _first_link(path)):
             target = os.readlink(link)
             self.links[str(link)] = target
@@ -69,7 +73,9 @@ class Tree:
         """Add what the files so far are linked against. Raises SandboxMisconfigured when `ldd` is missing."""
         linked = [str(path) for path in self.files.values() if _is_elf(path)]
         try:
-            said = subprocess.run(["ldd", *linked], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+            said = subprocess.run(
+                ["ldd", *linked], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+            )
         except OSError as error:
             raise SandboxMisconfigured(f"ldd, which comes with the C library, cannot be run: {error}") from error
         for library in sorted(set(_LIBRARY.findall(said.stdout))):
@@ -140,7 +146,7 @@ def pack(tree: Tree, tag: str, image: IO[bytes]) -> None:
             archive.addfile(_entry("layer.tar", tarfile.REGTYPE, 0o644, size=size), layer)
 
 
-def build(languages: Sequence[str] = LANGUAGES, tag: str = "assay-runner:latest") -> str:
+def build(languages: Sequence[str] = LANGUAGES, tag: str = TAG) -> str:
     """Build the image and load it into the engine; its id, `sha256:...`.
 
     Raises:
@@ -159,11 +165,12 @@ def build(languages: Sequence[str] = LANGUAGES, tag: str = "assay-runner:latest"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     parser = argparse.ArgumentParser(
-        "python -m sandboxes.runner_image", description="Build the docker backend's image from this machine's own files.",
+        "python -m sandboxes.runner_image",
+        description="Build the docker backend's image from this machine's own files.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=list(LANGUAGES), help="what it can run")
-    parser.add_argument("--tag", default="assay-runner:latest", help="a name for people; the configuration takes the id")
+    )
+    parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=LANGUAGES, help="what it can run")
+    parser.add_argument("--tag", default=TAG, help="a name for people; the configuration takes the id")
     options = parser.parse_args(arguments)
     try:
         image = build(options.languages, options.tag)
@@ -213,8 +220,8 @@ def _installed(name: str) -> Iterator[tuple[Path, str]]:
         for file in found.files or ():
             if ".." not in file.parts and not file.name.endswith(".pyc"):
                 yield Path(str(found.locate_file(file))), str(file)
-        needed = {re.split(r"[\s;<>=!~\[(]", line, maxsplit=1)[0] for line in found.requires or () if "extra ==" not in line}
-        waiting += sorted(needed - seen)
+        required = [line for line in found.requires or () if "extra ==" not in line]
+        waiting += sorted({re.split(r"[\s;<>=!~\[(]", line, maxsplit=1)[0] for line in required} - seen)
 
 
 if __name__ == "__main__":

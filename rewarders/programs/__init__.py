@@ -3,7 +3,7 @@
 What the tests expect never enters a process that the program can touch: there is nothing to read, patch or exit from.
 """
 
-from rewarders.programs.grading import grade, merged, program_of
+from rewarders.programs.grading import Grading, count_of, grade, merged, program_of
 from rewarders.programs.params import Params
 from rewarders.programs.reasons import Reason
 from rewarders.programs.reference import HiddenReference, ImpossibleReference, Reference, Tests, VariantsReference
@@ -56,9 +56,14 @@ async def _verdict(
     program = program_of(completion, language, params)
     if isinstance(program, Verdict):
         return program
-    gradings = []
+    gradings: list[Grading] = []
     for suite in suites:
-        gradings.append(await grade(suite, program, language, params, tools.sandbox))
+        left_s = params.submission_wall_s - sum(grading.wall_s for grading in gradings)
+        if left_s <= 0:
+            gradings.append(Grading([], count_of(suite)))
+            continue
+        in_time = params.model_copy(update={"submission_wall_s": left_s})
+        gradings.append(await grade(suite, program, language, in_time, tools.sandbox))
         if params.score == "all" and not gradings[-1].passes:
             break
     return merged(gradings).verdict(params)

@@ -36,7 +36,7 @@ def evaluate(node: ast.expr) -> Any:
         value = _evaluate(node)
         _weight(value)
     except (ArithmeticError, TypeError, ValueError, RecursionError) as error:
-        raise NotConstant(ast.dump(node)[:80]) from error
+        raise NotConstant(type(node).__name__) from error
     return value
 
 

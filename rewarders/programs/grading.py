@@ -37,6 +37,11 @@ class Grading:
         return sum(result.reason is Reason.PASSED for result in self.results)
 
     @property
+    def wall_s(self) -> float:
+        """How long the tests took together."""
+        return sum(result.wall_s for result in self.results)
+
+    @property
     def passes(self) -> bool:
         """Whether every test was run and passed."""
         return self.passed == self.total
@@ -90,6 +95,12 @@ async def grade(tests: Tests, code: str, language: str, params: Params, sandbox:
     assert not isinstance(tests, CallTests), "they are all cases"
     results, beside = await run_split(tests, code, params, sandbox)
     return Grading(results, len(results), beside)
+
+
+def count_of(tests: Tests) -> int:
+    """How many tests there are, as far as that is known without running them; else 1."""
+    cases = tests.cases if isinstance(tests, StdioTests) else _cases(tests)
+    return len(cases) if cases is not None else 1
 
 
 def _cases(tests: CallTests | AssertTests | PytestTests) -> Sequence[CallCase] | None:

@@ -12,7 +12,7 @@ candidate and not with it (`split.py`). `f` is the entry point, or the argument 
 """
 
 import ast
-import math
+import sys
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
@@ -195,6 +195,6 @@ def _is_constant(node: ast.expr) -> bool:
 
 def _finite(node: ast.expr) -> float:
     value = evaluate(node)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise _OtherForm
     return value

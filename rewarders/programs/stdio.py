@@ -29,11 +29,14 @@ async def run_stdio(
     async with sandbox.open(program) as submission:
         for case in tests.cases:
             result = await submission.run(case.stdin.encode())
-            reason = ending(result) or await _checked(tests, case, result.stdout, sandbox)
-            yield CaseResult(reason, result.cpu_s, result.wall_s)
+            reason, checked_s = ending(result), 0.0
+            if reason is None:
+                reason, checked_s = await _checked(tests, case, result.stdout, sandbox)
+            yield CaseResult(reason, result.cpu_s, result.wall_s + checked_s)
 
 
-async def _checked(tests: StdioTests, case: StdioCase, output: bytes, sandbox: Sandbox) -> Reason:
+async def _checked(tests: StdioTests, case: StdioCase, output: bytes, sandbox: Sandbox) -> tuple[Reason, float]:
+    """The reason, and for how many seconds a checker program ran: the output may be made to keep it busy."""
     if isinstance(tests.checker, ProgramChecker):
         return await _checked_by_program(tests.checker, case, output, sandbox)
     comparison, expected = _comparison(tests), case.stdout.encode()
@@ -41,7 +44,7 @@ async def _checked(tests: StdioTests, case: StdioCase, output: bytes, sandbox: S
         right = await asyncio.to_thread(comparison, expected, output)
     else:
         right = comparison(expected, output)
-    return Reason.PASSED if right else Reason.WRONG_ANSWER
+    return (Reason.PASSED if right else Reason.WRONG_ANSWER), 0.0
 
 
 def _comparison(tests: StdioTests) -> Callable[[bytes, bytes], bool]:
@@ -52,7 +55,9 @@ def _comparison(tests: StdioTests) -> Callable[[bytes, bytes], bool]:
     return _COMPARISONS[checker]
 
 
-async def _checked_by_program(checker: ProgramChecker, case: StdioCase, output: bytes, sandbox: Sandbox) -> Reason:
+async def _checked_by_program(
+    checker: ProgramChecker, case: StdioCase, output: bytes, sandbox: Sandbox
+) -> tuple[Reason, float]:
     """Ask the task's checker; where it breaks, find out on whom by giving it the expected output too.
 
     Raises:
@@ -61,14 +66,15 @@ async def _checked_by_program(checker: ProgramChecker, case: StdioCase, output: 
     """
     judged = await _run_checker(checker, case, output, sandbox)
     if not _answered(judged):
-        if not _answered(await _run_checker(checker, case, case.stdout.encode(), sandbox)):
+        again = await _run_checker(checker, case, case.stdout.encode(), sandbox)
+        if not _answered(again):
             how = f"exit code {judged.exit_code}" if judged.outcome is Outcome.EXITED else judged.outcome.value
             raise RewarderFault(
                 f"the task's checker program ended with {how}, on the expected output as well",
                 hint="a checker exits with 0 for right and with 1 for wrong",
             )
-        return Reason.UNCHECKABLE
-    return Reason.PASSED if judged.exit_code == 0 else Reason.WRONG_ANSWER
+        return Reason.UNCHECKABLE, judged.wall_s + again.wall_s
+    return (Reason.PASSED if judged.exit_code == 0 else Reason.WRONG_ANSWER), judged.wall_s
 
 
 async def _run_checker(checker: ProgramChecker, case: StdioCase, output: bytes, sandbox: Sandbox) -> SandboxResult:

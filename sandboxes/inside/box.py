@@ -118,7 +118,8 @@ class Box:
                 run.kill_at = now + GRACE_S
                 keeper.kill()
         elif now >= run.wall_at:
-            run.starved_s = min(starved_seconds(keeper.pid), _MOST_STARVED * run.terms["wall_s"])
+            starved_s = starved_seconds(keeper.pid, self._cpu_s(keeper) - run.cpu_before)
+            run.starved_s = min(starved_s, _MOST_STARVED * run.terms["wall_s"])
             if now >= run.wall_at:
                 self.stop("wall")
         elif now >= run.look_at:

@@ -52,6 +52,8 @@ def _pid_namespace() -> int:
 class Group:
     """One control group: the folder of each hierarchy, and what it counts."""
 
+    _removed = False
+
     def __init__(self, folders: dict[str, Path], version: int) -> None:
         self._folders, self._version = folders, version
         self._limits: tuple[int, int] | None = None
@@ -95,7 +97,8 @@ class Group:
         return _counter(self._read("memory", name), b"oom_kill")
 
     def remove(self) -> bool:
-        """Remove it; False while something still lives in it."""
+        """Remove it; False while something still lives in it. From here on it counts nothing."""
+        self._removed = True
         for descriptor in self._files.values():
             os.close(descriptor)
         self._files.clear()
@@ -113,7 +116,7 @@ class Group:
         return "memory", "memory.peak" if self._version == 2 else "memory.max_usage_in_bytes"
 
     def _read(self, controller: str, name: str) -> bytes:
-        return os.pread(self._open(controller, name), 4096, 0)
+        return b"0" if self._removed else os.pread(self._open(controller, name), 4096, 0)
 
     def _open(self, controller: str, name: str) -> int:
         """Several are read for every run, so they stay open."""

@@ -1,11 +1,11 @@
 """The warden of a container: its first process. It speaks with the server over its standard streams.
 
-The container supplies what namespaces supply elsewhere: mounts, network, pids, and limits of memory, processes and disk.
-These hold for one submission at a time, so it serves one after the other, and between two of them the server asks whether
-it is `tidy`. When the server is gone, standard input ends, and with the first process everything else does.
+The container supplies what namespaces supply elsewhere: mounts, network, pids, and limits of memory, processes and
+disk. These hold for one submission at a time, so it serves one after the other, and between two of them the server asks
+whether it is tidy. When the server is gone, standard input ends, and with the first process everything else does.
 
-Orders beyond a warden's: `survey` (of what the image has); `tidy`; `join` (run a box whose link leads to another container), then `feed` and `go_on` for
-what crosses that link, and `stop`.
+Orders beyond a warden's: `survey` (of what the image has); `tidy`; `join` (run a box whose link leads to another
+container), then `feed` and `go_on` for what crosses that link, and `stop`.
 """
 
 import os

@@ -34,14 +34,23 @@ def _own_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) * _TICK_S
 
 
-def starved_seconds(pid: int) -> float:
-    """The longest that one process of the tree was ready to run and had no CPU, since it started."""
-    return max(map(_run_delay, (pid, *descendants(pid))))
+def starved_seconds(pid: int, spent_s: float) -> float:
+    """The longest that one process of the tree was ready to run and had no CPU, since it started.
+
+    What the others of the tree used meanwhile does not count, or a program could wait for itself.
+
+    Args:
+        pid: the top of the tree.
+        spent_s: CPU seconds of the whole tree.
+    """
+    times = map(_ran_and_waited, (pid, *descendants(pid)))
+    return max(0.0, *(waited_s - max(0.0, spent_s - ran_s) for ran_s, waited_s in times))
 
 
-def _run_delay(pid: int) -> float:
+def _ran_and_waited(pid: int) -> tuple[float, float]:
     try:
         with open(f"/proc/{pid}/schedstat") as times:
-            return int(times.read().split()[1]) / 1e9
+            ran_ns, waited_ns, _ = times.read().split()
     except OSError:
-        return 0.0
+        return 0.0, 0.0
+    return int(ran_ns) / 1e9, int(waited_ns) / 1e9

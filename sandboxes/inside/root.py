@@ -73,8 +73,9 @@ def _bind(path: str) -> None:
     else:
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
     kernel.mount(path, target, flags=kernel.MS_BIND | kernel.MS_REC)
-    if path not in DEVICES:
-        kernel.restrict_mount(target, kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV)
+    # Read-only holds for a device's times and rights, not for what is written to it.
+    device = 0 if path in DEVICES else kernel.MOUNT_ATTR_NODEV
+    kernel.restrict_mount(target, kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID | device)
 
 
 def _parents(path: str) -> None:

@@ -23,6 +23,8 @@ _ALLOWED_PRCTL = (1, 2, 3, 15, 16, 21, 23, 27, 29, 30, 38, 39, 40, 0x53564D41)
 no_new_privs, thread id address, naming of memory."""
 _DENIED_IOCTL = (0x5412, 0x541C)
 """TIOCSTI types into somebody's terminal, TIOCLINUX pastes into it."""
+_DENIED_FCNTL = (1024, 1026, 1040)
+"""F_SETLEASE and F_SETDELEG hold up whoever opens a file of the machine, F_NOTIFY tells what others do in a folder."""
 _BY_PID = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")
 """What changes a process that the first argument names; 0 is the caller."""
 _ONE_PROCESS = {"setpriority": 0, "ioprio_set": 1}
@@ -48,9 +50,10 @@ def assemble(allowed: Iterable[int], filtered: Mapping[str, int], *, unix_socket
         (filtered["socket"], _one_of(_ARGUMENT_0, (_AF_UNIX,) * unix_sockets, _ERRNO | errno.EAFNOSUPPORT)),
         (filtered["prctl"], _one_of(_ARGUMENT_0, _ALLOWED_PRCTL, denied)),
         (filtered["ioctl"], _none_of(_ARGUMENT_1, _DENIED_IOCTL, denied)),
+        (filtered["fcntl"], _none_of(_ARGUMENT_1, _DENIED_FCNTL, denied)),
         (filtered["clone"], _no_bit(_ARGUMENT_0, _NAMESPACE_FLAGS, denied)),
         *((filtered[name], _exactly({_ARGUMENT_0: 0}, denied)) for name in _BY_PID),
-        *((filtered[name], _exactly({_ARGUMENT_0: kind, _ARGUMENT_1: 0}, denied)) for name, kind in _ONE_PROCESS.items()),
+        *((filtered[name], _exactly({_ARGUMENT_0: of, _ARGUMENT_1: 0}, denied)) for name, of in _ONE_PROCESS.items()),
     ):
         code += [_op(_JUMP_EQUAL, number, 0, len(judged)), *judged]
     highest = max(allowed := sorted(allowed))

@@ -155,17 +155,22 @@ class Spares:
     def _on_end(self, keeper: Keeper, then: Callable[[], None], mask: int) -> None:
         self._warden.selector.unregister(keeper.pidfd)
         self._ending.remove(keeper)
-        keeper.close()
+        self._let_go(keeper)
         keeper.slot.busy = False
         then()
         self._hand_out()
+
+    def _let_go(self, keeper: Keeper) -> None:
+        keeper.close()
+        if keeper.group and keeper.slot not in self._slots:  # the slot was killed, and left its group to us
+            keeper.group.remove()
 
     def close(self) -> None:
         """End the zygote and everything it forked."""
         self.trouble = self.trouble or "closed"
         for keeper in self._ending:
             wait_for_end(keeper.pidfd)
-            keeper.close()
+            self._let_go(keeper)
         for slot in list(self._slots):
             self._drop(slot)
         self._control.close()
@@ -262,16 +267,16 @@ class Spares:
         keeper = slot.spare
         assert keeper is not None, "the slot was told to fork it"
         self._born(keeper, int(message), descriptors[0])
-        self._warden.selector.register(keeper.link, selectors.EVENT_READ, partial(self._on_ready, slot))
+        self._warden.selector.register(keeper.link, selectors.EVENT_READ, partial(self._on_ready, keeper))
 
     def _born(self, keeper: Keeper, pid: int, pidfd: int) -> None:
         keeper.pid, keeper.pidfd = pid, pidfd
         if not self._isolated:
             keeper.folder = f"{SCRATCH}/{owned_by(pid)}"
 
-    def _on_ready(self, slot: Slot, mask: int) -> None:
-        keeper = slot.spare
-        if keeper is None:
+    def _on_ready(self, keeper: Keeper, mask: int) -> None:
+        slot = keeper.slot
+        if keeper is not slot.spare:  # it was discarded in the same round of events
             return
         if not keeper.hear()[0]:
             self._lose_spare(slot)
@@ -282,7 +287,7 @@ class Spares:
 
     def _lose_spare(self, slot: Slot) -> None:
         """A program can do this, by taking all the memory or processes of the group it shares with the next keeper."""
-        self._spares_lost += 1
+        self._spares_lost += not slot.spare_is_ready
         if self._spares_lost == _MOST_SPARES_LOST:
             self._fail("keepers end at their start; the kernel refuses a step of the isolation")
             return

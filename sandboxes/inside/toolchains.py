@@ -43,7 +43,11 @@ def said_by(argv: Sequence[str]) -> str:
 
 
 def survey(languages: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """For languages given by `tools`, `roots` and `version`: their `names`, `folders` of tools, `version`, what is `missing`."""
+    """What there is for languages that are given by their `tools`, `roots` and `version`.
+
+    Returns:
+        for each the `names` of everything, the `folders` that its tools lie in, its `version`, and what is `missing`.
+    """
     return {name: _surveyed(table) for name, table in languages.items()}
 
 

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import signal
+import site
 import socket
 import sys
 from contextlib import suppress
@@ -66,6 +67,7 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
     sys.path += policy["paths"]
     for name in policy["preload"]:
         importlib.import_module(name)
+    site.setquit()  # `exit()`, which programs end with
     address_space_base = _address_space()
     if full:
         _own_the_mounts()

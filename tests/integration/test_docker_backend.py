@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from watched_runs import comes_true, until
+from watched_runs import WAIT_S, comes_true, until
 
 from sandboxes import runner_image
 from sandboxes.docker import DockerSandbox, sweep_containers
@@ -26,6 +26,8 @@ docker = pytest.importorskip("docker", reason="THE DOCKER BACKEND IS NOT TESTED 
 
 HELLO = Program(source="print('hello')")
 SLEEP = Program(source="import time; time.sleep(60)", limits=Limits(wall_s=60))
+MOST = 3
+"""Containers of a backend that runs one submission at once."""
 SMALL = Room(memory_bytes=64 * MIB, pids=16, disk_bytes=MIB, inodes=64)
 OWNER = """
 import asyncio, sys
@@ -115,50 +117,45 @@ def test_a_program_sees_neither_our_code_nor_the_image_around_it(image: str):
 
 
 def test_a_clean_container_is_used_again(image: str, ours: Callable[[], list[Any]]):
-    async def used() -> tuple[set[str], set[str]]:
+    async def used() -> set[str]:
+        seen = set()
         async with backend(image, parallel=1) as sandbox:
-            await sandbox.run(HELLO)
-            await comes_true(lambda: len(ours()) == 2)
-            before = {container.id for container in ours()}
-            for _ in range(5):
+            for _ in range(10):
                 assert (await sandbox.run(HELLO)).stdout == b"hello\n"
-            return before, {container.id for container in ours()}
+                seen |= {container.id for container in ours()}
+        return seen
 
-    before, after = asyncio.run(used())
-    assert before == after
+    assert len(asyncio.run(used())) <= MOST
 
 
 @pytest.mark.parametrize("mess", ["sleep 60 >/dev/null 2>&1 &", "echo left > /tmp/left"], ids=["process", "file"])
-def test_a_container_with_something_left_in_it_is_not_used_again(
-    image: str, ours: Callable[[], list[Any]], mess: str
-):
-    async def used() -> None:
+def test_a_container_with_something_left_in_it_is_not_used_again(image: str, ours: Callable[[], list[Any]], mess: str):
+    async def used() -> int:
         async with backend(image, parallel=1) as sandbox:
             await sandbox.run(HELLO)
-            await comes_true(lambda: len(ours()) == 2)
-            before = {container.id for container in ours()}
+            await comes_true(lambda: len(ours()) >= 2)
+            messy = {container.id for container in ours()}
             for container in ours():
                 assert container.exec_run(["sh", "-c", mess]).exit_code == 0
-            for _ in before:
+            runs = 0
+            while messy & {container.id for container in ours()}:
+                runs += 1
                 assert (await sandbox.run(HELLO)).stdout == b"hello\n"
-            await comes_true(lambda: not before & {container.id for container in ours()})
+            return runs
 
-    asyncio.run(used())
+    asyncio.run(asyncio.wait_for(used(), WAIT_S))
 
 
 def test_containers_of_other_shapes_give_way(image: str, ours: Callable[[], list[Any]]):
-    async def counted() -> list[int]:
-        counts = []
+    async def used() -> None:
         async with backend(image, parallel=1) as sandbox:
-            for megabytes in (64, 65, 66, 67):
+            for megabytes in range(64, 70):
                 limits = Limits(memory_bytes=megabytes * MIB)
                 result = await sandbox.run(HELLO.model_copy(update={"limits": limits}))
                 assert result.stdout == b"hello\n"
-                await comes_true(lambda: len(ours()) <= 2)
-                counts.append(len(ours()))
-        return counts
+                await comes_true(lambda: len(ours()) <= MOST)
 
-    assert max(asyncio.run(counted())) == 2
+    asyncio.run(used())
 
 
 def test_processes_that_take_too_much_memory_together_run_out_of_it(image: str):
@@ -189,7 +186,9 @@ def test_a_container_that_the_kernel_ended_for_its_memory_is_told_from_others(
 
 
 def test_a_large_input_does_not_count_as_the_programs_memory(image: str):
-    source = "import sys\nwhile data := sys.stdin.buffer.read(1 << 20): pass\ntaken = bytearray(40 << 20)\nprint('done')"
+    source = (
+        "import sys\nwhile data := sys.stdin.buffer.read(1 << 20): pass\ntaken = bytearray(40 << 20)\nprint('done')"
+    )
 
     async def ended() -> bytes:
         async with backend(image) as sandbox:
@@ -203,8 +202,8 @@ def test_a_container_that_vanishes_is_a_fault_and_the_next_run_works(image: str,
     async def lost() -> bytes:
         async with backend(image, parallel=1) as sandbox:
             running = asyncio.create_task(sandbox.run(SLEEP))
-            await comes_true(lambda: len(ours()) == 2)
-            await asyncio.sleep(0.3)
+            await comes_true(lambda: len(ours()) >= 2)
+            await asyncio.sleep(0.5)
             for container in ours():
                 container.kill()
             with pytest.raises(SandboxLost):
@@ -231,17 +230,17 @@ def test_closing_ends_what_runs_and_leaves_no_container(image: str, ours: Callab
 
 def test_a_cancelled_run_ends_and_its_container_is_used_again(image: str, ours: Callable[[], list[Any]]):
     async def cancelled() -> set[str]:
+        seen = set()
         async with backend(image, parallel=1) as sandbox:
             await sandbox.run(HELLO)
-            await comes_true(lambda: len(ours()) == 2)
-            before = {container.id for container in ours()}
-            for _ in range(4):
+            for _ in range(6):
                 with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(sandbox.run(SLEEP), 0.1)
-            await sandbox.run(HELLO)
-            return before ^ {container.id for container in ours()}
+                    await asyncio.wait_for(sandbox.run(SLEEP), 0.2)
+                seen |= {container.id for container in ours()}
+            assert (await sandbox.run(HELLO)).stdout == b"hello\n"
+        return seen
 
-    assert asyncio.run(cancelled()) == set()
+    assert len(asyncio.run(cancelled())) <= MOST
 
 
 def test_a_killed_owner_leaves_no_container(image: str, client: Any):

@@ -175,7 +175,7 @@ def test_an_idle_sandbox_that_is_killed_is_made_again(tier: Tier, python: str, v
             warden = ancestors(processes(mark)[0])[ORDER.index("warden")]
             run.cancel()
             await comes_true(lambda: not processes(mark))
-            for pid in of_depth(warden, ORDER[::-1].index(victim)):
+            for pid in of_depth([warden], ORDER[::-1].index(victim)):
                 kill(pid)
             await works(used)
 
@@ -184,32 +184,28 @@ def test_an_idle_sandbox_that_is_killed_is_made_again(tier: Tier, python: str, v
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_is_killed_no_run_gets_an_ending_that_is_not_its_own(tier: Tier, python: str, seed: int):
-    chance = random.Random(seed)
+    chance, scored, stop = random.Random(seed), [], asyncio.Event()
 
-    async def runs(used: NamespaceSandbox, number: int) -> int:
-        scored = 0
+    async def runs(used: NamespaceSandbox) -> None:
         while not stop.is_set():
             with suppress(SandboxLost, SandboxUnavailable):
                 result = await asyncio.wait_for(used.run(Program(source="print(42)")), WAIT_S)
                 assert (result.outcome, result.exit_code, result.stdout) == (Outcome.EXITED, 0, b"42\n")
-                scored += 1
-        return scored
+                scored.append(result)
 
     async def scenario() -> None:
-        async with sandbox(tier, python) as used:
-            await works(used)
-            streams = [asyncio.create_task(runs(used, number)) for number in range(3)]
+        async with sandbox(tier, python) as used, asyncio.TaskGroup() as streams:
+            for _ in range(3):
+                streams.create_task(runs(used))
             for _ in range(15):
-                await asyncio.sleep(chance.uniform(0, 0.1))
-                warden = [pid for pid in children(os.getpid()) if b"import warden" in command_of(pid)]
-                victims = [pid for depth in range(4) for pid in of_depth(warden[0], depth)] if warden else []
-                if victims:
+                before = len(scored)
+                await comes_true(lambda before=before: len(scored) > before)
+                await asyncio.sleep(chance.uniform(0, 0.05))
+                if victims := [pid for depth in range(4) for pid in of_depth(our_wardens(), depth)]:
                     kill(chance.choice(victims))
-            stop.set()
-            assert min(await asyncio.gather(*streams)) > 0
             await works(used)
+            stop.set()
 
-    stop = asyncio.Event()
     asyncio.run(scenario())
 
 
@@ -252,9 +248,9 @@ def long_program(mark: str, then: str = BUSY["sleeping"]) -> Program:
     return Program(source=marked_source(mark, then), limits=Limits(wall_s=60, cpu_s=60, pids=64))
 
 
-def of_depth(warden: int, depth: int) -> list[int]:
-    """The warden, its zygotes, their slots, or their keepers."""
-    found = [warden]
+def of_depth(wardens: list[int], depth: int) -> list[int]:
+    """The wardens, their zygotes, the slots of those, or the keepers."""
+    found = wardens
     for _ in range(depth):
         found = [child for pid in found for child in children(pid)]
     return found
@@ -265,10 +261,13 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def command_of(pid: int) -> bytes:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
+def our_wardens() -> list[int]:
+    found = []
+    for pid in children(os.getpid()):
+        with suppress(OSError):
+            if b"import warden" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 async def works(used: NamespaceSandbox) -> None:

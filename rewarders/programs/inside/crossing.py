@@ -14,6 +14,8 @@ from typing import Any
 
 SEQUENCES: dict[str, Any] = {"$tuple": tuple, "$set": set, "$frozenset": frozenset}
 TAGS: dict[type, str] = {kind: tag for tag, kind in SEQUENCES.items()}
+MESSAGE_CHARS = 1000
+"""As much of what an exception says crosses."""
 MAPPINGS = (dict, defaultdict, OrderedDict, Counter)
 
 

@@ -5,6 +5,7 @@ Reads `order.json`, writes `verdict.json`. Nothing of the candidate's ever runs 
 
 import ast
 import builtins
+import importlib
 import importlib.machinery
 import inspect
 import json
@@ -46,6 +47,18 @@ def unbound(code: str) -> list[str]:
     return sorted(read - bound - set(dir(builtins)) - {"__file__"})
 
 
+def lend_modules(tree: ast.Module) -> None:
+    """Give tests the standard modules that they forgot to import: a candidate's `math` would be told what is right.
+
+    A name that is used for more than its attributes is no module.
+    """
+    nodes = list(ast.walk(tree))
+    owners = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    others = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in owners}
+    for name in sys.stdlib_module_names.intersection(unbound(ast.unparse(tree))) - others:
+        setattr(builtins, name, importlib.import_module(name))
+
+
 class TestLoader(importlib.machinery.SourceFileLoader):
     """Imports the task's files with strict comparisons, and without `*` for the candidate's names."""
 
@@ -56,6 +69,7 @@ class TestLoader(importlib.machinery.SourceFileLoader):
         tree = ast.parse(data)
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module == self.module and node.names[0].name == "*":
+                lend_modules(tree)
                 wanted = [name for name in unbound(ast.unparse(tree)) if not name.startswith("_")]
                 node.names = [ast.alias(name) for name in wanted] or [ast.alias("__name__", "_")]
         return compile(strictly(tree), path, "exec", dont_inherit=True)
@@ -113,7 +127,8 @@ class Recorder:
 
     def _is_ours(self, error: BaseException) -> bool:
         """A module that is not there is the task's mistake, unless the candidate raised it."""
-        return isinstance(error, ModuleNotFoundError) and not self.link.is_candidates(error)
+        by_import = isinstance(error, ModuleNotFoundError) and error.name is not None
+        return by_import and not self.link.is_candidates(error)
 
 
 def run_pytest(order: dict[str, Any], link: Link) -> dict[str, Any]:
@@ -151,7 +166,10 @@ def run_asserts(order: dict[str, Any], link: Link) -> dict[str, Any]:
     borrowed = []
     asked = 0
     with Attempt() as attempt:
-        names["candidate"] = names[order["entry_point"]] = getattr(candidate, order["entry_point"])
+        names["candidate"] = names[order["entry_point"]] = entry = getattr(candidate, order["entry_point"])
+        if not isinstance(entry, Handle):
+            raise TypeError("the entry point is no function")
+        lend_modules(tree)
         for name in unbound(order["code"]):
             if name not in names:
                 with Attempt() as borrowing:

@@ -1,13 +1,16 @@
 """The tests' end of the link to the candidate. What arrives was written by an opponent: it is data or it is the end."""
 
 import builtins
+import gc
 import socket
 import threading
 import time
 from collections.abc import Callable
+from types import FunctionType, GeneratorType, MethodType
 from typing import Any
 
-from .crossing import NotPlain, decode, dumps, encode, loads
+from .attempt import Attempt
+from .crossing import MESSAGE_CHARS, NotPlain, decode, dumps, encode, loads
 from .strict import received
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -39,6 +42,7 @@ class Link:
         """
         self._socket, self._patience_s, self._handle = link, patience_s, handle
         self._classes: dict[str, type[Exception]] = {}
+        self._handles: dict[int, Any] = {}
         self._raised: list[BaseException] = []
         self._one_at_a_time = threading.Lock()
         self.asked = 0
@@ -81,8 +85,12 @@ class Link:
             return {"$handle": number(value)}
         if isinstance(value, type) and issubclass(value, BaseException):
             return {"$exception": value.__name__}
-        if self.is_candidates(value):
-            raise TypeError("an exception of the candidate's cannot be given back to it")
+        if isinstance(value, BaseException):
+            return {"$error": [_lineage(type(value)), encode(list(value.args), self._referred)]}
+        if isinstance(value, slice):
+            return {"$slice": encode([value.start, value.stop, value.step], self._referred)}
+        if _is_taken_from_candidates(value):
+            raise TypeError("no method, view or iterator of the candidate's data can be given back to it")
         raise NotPlain(type(value).__name__)
 
     def _exchange(self, request: dict[str, Any]) -> Any:
@@ -112,27 +120,31 @@ class Link:
             names = _names(reply["raised"])
             if "StopIteration" in names and request["operation"] != "next":
                 names = ["RuntimeError"]  # as in a generator: else it would end whatever loop it came out of
-            return None, self._error(names, str(reply["message"]))
+            arguments = decode(reply.get("arguments", []))
+            _remember(arguments)
+            return None, self._error(names, str(reply["message"]), arguments)
         value = decode(reply["value"], self._incoming)
         _remember(value)
         return value, None
 
     def _incoming(self, tag: str, inner: Any) -> Any:
         if tag == "$handle" and type(inner) is int:
-            return self._handle(self, inner)
+            return self._handles.setdefault(inner, self._handle(self, inner))  # the same one for `is`
         if tag == "$exception":
             return self._class(_names(inner)) or CandidateLeft
         raise ValueError("not plain data, and no handle")
 
-    def _error(self, names: list[str], message: str) -> BaseException:
+    def _error(self, names: list[str], message: str, arguments: list[Any]) -> BaseException:
         kind = self._class(names)
         if kind is None:
             return CandidateLeft(names[0])
-        try:
-            return kind(message)
-        except TypeError:  # a built-in that takes more than a message
-            made: type[BaseException] = type(names[0], (CandidateError,), {})
-            return made(message)
+        for given in (arguments, [message]):
+            with Attempt():
+                error = kind(*given)
+                if str(error)[:MESSAGE_CHARS] == message or given is not arguments:
+                    return error
+        made: type[BaseException] = type(names[0], (CandidateError,), {})
+        return made(message)  # for a built-in that takes more than a message
 
     def _class(self, names: list[str]) -> type[Exception] | None:
         """The class of that lineage, the same each time; None for what only `except BaseException` would catch."""
@@ -179,11 +191,29 @@ def _names(given: Any) -> list[str]:
     return [name if name.isidentifier() and len(name) <= MAX_NAME_CHARS else "Unnamed" for name in given]
 
 
+def _lineage(kind: type[BaseException]) -> list[str]:
+    return [base.__name__ for base in kind.__mro__ if base is not object]
+
+
+def _is_taken_from_candidates(value: Any) -> bool:
+    """Whether it is a method, a view or an iterator of what the candidate gave, or an attribute of an exception.
+
+    Where an object is wanted, a candidate that gives such a thing must not make the tests look wrong.
+    """
+    if type(value).__module__ != "builtins" or isinstance(value, FunctionType | GeneratorType | MethodType):
+        return False
+    return any(id(part) in received or _is_exception(part) for part in gc.get_referents(value))
+
+
+def _is_exception(part: Any) -> bool:
+    return isinstance(part, BaseException) or (isinstance(part, type) and issubclass(part, BaseException))
+
+
 def _remember(value: Any) -> None:
-    """Note which floats are the candidate's."""
-    if type(value) is float:
+    """Note what is the candidate's, but for what is too small to matter."""
+    if type(value) in (float, str, list, tuple, dict, set, frozenset):
         received[id(value)] = value
-    elif type(value) is dict:
+    if type(value) is dict:
         for key, item in value.items():
             _remember(key)
             _remember(item)

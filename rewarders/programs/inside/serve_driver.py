@@ -12,10 +12,9 @@ from typing import Any
 
 from .attempt import Attempt
 from .candidate_module import load
-from .crossing import decode, dumps, encode, loads
+from .crossing import MESSAGE_CHARS, decode, dumps, encode, loads
 
 LINK = 3
-MESSAGE_CHARS = 1000
 
 held: list[Any] = [None]
 """What the other side has a number for; 0 is the module."""
@@ -36,7 +35,15 @@ def refer(value: Any) -> dict[str, Any]:
 
 def resolve(tag: str, inner: Any) -> Any:
     """What a number, or the name of an exception, stands for."""
-    return held[inner] if tag == "$handle" else exceptions.get(inner) or getattr(builtins, inner)
+    if tag == "$handle":
+        return held[inner]
+    if tag == "$slice":
+        return slice(*decode(inner, resolve))
+    if tag == "$exception":
+        return exceptions.get(inner) or getattr(builtins, inner)
+    names, arguments = inner
+    known = (exceptions.get(name) or getattr(builtins, name, None) for name in names)
+    return next(filter(None, known))(*decode(arguments, resolve))
 
 
 def lineage(kind: type[BaseException]) -> list[str]:
@@ -82,7 +89,10 @@ def perform(request: dict[str, Any]) -> dict[str, Any]:
 def failure(attempt: Attempt) -> dict[str, Any]:
     """An exception as data: the names of its type and what it says."""
     with Attempt() as telling:
-        return {"raised": lineage(type(attempt.error)), "message": str(attempt.error)[:MESSAGE_CHARS]}  # type: ignore[arg-type]
+        said = {"raised": lineage(type(attempt.error)), "message": str(attempt.error)[:MESSAGE_CHARS]}  # type: ignore[arg-type]
+        with Attempt():
+            said["arguments"] = encode(list(attempt.error.args))  # type: ignore[union-attr]
+        return said
     return {"raised": [str(telling.raised)], "message": ""}
 
 

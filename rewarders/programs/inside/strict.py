@@ -13,8 +13,8 @@ EQUAL, CONTAINS, COMPARE = "__assay_equal__", "__assay_contains__", "__assay_com
 _NUMBERS = (bool, int, float)
 _SETS = (set, frozenset)
 
-received: dict[int, float] = {}
-"""Floats that came from the candidate, by identity; kept, so that no other takes their place in memory."""
+received: dict[int, Any] = {}
+"""What came from the candidate, by identity; kept, so that nothing else takes its place in memory."""
 
 
 def equal(one: Any, other: Any) -> bool:
