@@ -36,8 +36,9 @@ PATIENCE_S = 5.0
 """How long a probe goes on that has to be ended by a limit."""
 _RESCUE_S = 20.0
 _LANGUAGES = {"py": "python", "sh": "bash", "c": "c"}
-_NEIGHBOUR = Program(source="import time; time.sleep(0.7); print('alive')", limits=LIMITS)
-_HELLO = Program(source="print('hello')", limits=LIMITS)
+_UNHURRIED = LIMITS.model_copy(update={"wall_s": _RESCUE_S})
+_NEIGHBOUR = Program(source="import time; time.sleep(0.7); print('alive')", limits=_UNHURRIED)
+_HELLO = Program(source="print('hello')", limits=_UNHURRIED)
 
 
 @dataclass(frozen=True)

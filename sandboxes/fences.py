@@ -1,8 +1,8 @@
 """Where in a text the program is: the last fenced block of its language.
 
 Fences are CommonMark's: three or more backticks or tildes, closed by a line of at least as many of the same character
-that is indented by at most three columns more; what is never closed runs to the end. As blocks may lie in lists, the first
-fence may be indented further than by three spaces. One pass, linear in the text.
+that is indented by at most three columns more; what is never closed runs to the end. As blocks may lie in lists, an
+opening fence may be indented by more than three spaces. One pass, linear in the text.
 """
 
 import re

@@ -97,18 +97,17 @@ class Group:
         return _counter(self._read("memory", name), b"oom_kill")
 
     def remove(self) -> bool:
-        """Remove it; False while something still lives in it. From here on it counts nothing."""
-        self._removed = True
+        """Remove it; False while something still lives in it. What is removed counts nothing."""
         for descriptor in self._files.values():
             os.close(descriptor)
         self._files.clear()
         for folder in set(self._folders.values()):
             try:
-                folder.rmdir()
-            except FileNotFoundError:
-                continue
+                with suppress(FileNotFoundError):
+                    folder.rmdir()
             except OSError:
                 return False
+            self._removed = True
         return True
 
     @property

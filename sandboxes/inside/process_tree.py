@@ -1,6 +1,8 @@
-"""What a process and all below it spent, where nothing else counts it."""
+"""A process and all below it, where no namespace holds them together and nothing else counts what they spend."""
 
 import os
+import signal
+from contextlib import suppress
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -18,6 +20,16 @@ def descendants(pid: int) -> list[int]:
         except OSError:  # it has ended
             continue
     return found
+
+
+def end_descendants(pid: int) -> None:
+    """Kill everything below a process, and what forks meanwhile. It has to be the one that orphans fall to."""
+    killed: set[int] = set()
+    while not killed.issuperset(found := descendants(pid)):
+        for each in found:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        killed.update(found)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -80,9 +80,8 @@ class Keeper:
 
     def kill(self) -> None:
         """End it and everything below it; without a pid namespace that takes looking for."""
-        for pid in process_tree.descendants(self.pid) if self.folder else ():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if self.folder:
+            process_tree.end_descendants(self.pid)
         self.signal(signal.SIGKILL)
 
     def close(self) -> None:
@@ -107,13 +106,14 @@ class Spares:
         """
         self._warden, self._name, self._count = warden, policy["name"], count
         self._shape: Shape = policy["shape"]
-        self._isolated = policy["tier"] == "full"
+        self.isolated = policy["tier"] == "full"
+        """Its programs have namespaces of their own."""
         self._slots: list[Slot] = []
         self._spares_lost = 0
         self._being_made: deque[Slot] = deque()
         self._waiting: deque[tuple[Shape, Use]] = deque()
         self._ending: set[Keeper] = set()
-        self.out_of_reach = self._isolated
+        self.out_of_reach = self.isolated
         """No program can end its keeper."""
         self.trouble: str | None = None
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -187,7 +187,7 @@ class Spares:
         if "error" in answer:
             self._fail(answer["error"])
             return
-        self.out_of_reach = self._isolated or answer["landlock"] >= landlock.SCOPES_SINCE
+        self.out_of_reach = self.isolated or answer["landlock"] >= landlock.SCOPES_SINCE
         self._warden.selector.modify(self._control, selectors.EVENT_READ, self._on_slot_made)
         self._hand_out()
 
@@ -271,7 +271,7 @@ class Spares:
 
     def _born(self, keeper: Keeper, pid: int, pidfd: int) -> None:
         keeper.pid, keeper.pidfd = pid, pidfd
-        if not self._isolated:
+        if not self.isolated:
             keeper.folder = f"{SCRATCH}/{owned_by(pid)}"
 
     def _on_ready(self, keeper: Keeper, mask: int) -> None:

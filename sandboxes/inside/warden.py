@@ -25,6 +25,9 @@ from sandboxes.inside.spares import Spares
 
 RECEIVE_BYTES = 1 << 20
 _IDLE_S = 3600.0
+_USERS_PROCESSES = 4096
+"""Without a user namespace the kernel counts all that a user has on the machine: a program that starts many must not
+keep the next one from starting any. A control group, where there is one, counts the program's own."""
 
 
 class Warden:
@@ -132,7 +135,10 @@ class Warden:
 
     def _do_open(self, box: int, policy: str, spec: dict[str, Any], files: list[list[Any]], blobs: list[bytes]) -> None:
         laid = [(path, data, mode) for (path, mode), data in zip(files, blobs, strict=True)]
-        self._boxes[box] = Box(self, box, self._policies[policy], spec, laid)
+        spares = self._policies[policy]
+        if not spares.isolated and "RLIMIT_NPROC" in spec["rlimits"]:
+            spec["rlimits"]["RLIMIT_NPROC"] = _USERS_PROCESSES
+        self._boxes[box] = Box(self, box, spares, spec, laid)
 
     def _do_run(self, box: int, run: int, terms: dict[str, Any], blobs: list[bytes]) -> None:
         self._boxes[box].run(run, terms, blobs[0])

@@ -164,6 +164,27 @@ def test_a_run_whose_sandbox_is_killed_is_lost_and_the_next_one_works(tier: Tier
     asyncio.run(scenario())
 
 
+def test_a_slot_that_is_killed_takes_no_other_run_with_it(tier: Tier, python: str):
+    mark, other = new_mark(), new_mark()
+
+    async def scenario() -> None:
+        async with sandbox(tier, python) as used:
+            run = asyncio.create_task(used.run(long_program(mark)))
+            beside = asyncio.create_task(used.run(long_program(other, "input()")))
+            await comes_true(lambda: processes(mark))
+            _, slot, _, warden, *_ = ancestors(processes(mark)[0])
+            kill(slot)
+            with pytest.raises(SandboxLost):
+                await asyncio.wait_for(run, WAIT_S)
+            assert (await asyncio.wait_for(beside, WAIT_S)).outcome is Outcome.EXITED
+            await works(used)
+            assert alive(warden)
+            family = [warden, *descendants(warden)]
+        assert left_of(family) == []
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("victim", ORDER)
 def test_an_idle_sandbox_that_is_killed_is_made_again(tier: Tier, python: str, victim: str):
     mark = new_mark()

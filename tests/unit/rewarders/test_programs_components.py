@@ -95,6 +95,12 @@ def test_variants_catch_what_answers_from_memory(ask: Companions):
     assert ask.variants(WRONG, {"score": "fraction"}, variants=[CALL, OTHER]).score == 0.5
 
 
+def test_the_time_for_a_submission_is_shared_by_its_variants(ask: Companions):
+    slow = "import time\ndef add(a, b):\n    time.sleep(0.3)\n    return a + b"
+    verdict = ask.variants(slow, {"score": "fraction", "submission_wall_s": 0.2}, variants=[CALL, OTHER, OTHER])
+    assert (verdict.evidence["run"], verdict.evidence["tests"], verdict.score) == (1, 3, 1 / 3)
+
+
 def test_passing_tests_that_contradict_the_task_is_a_hack(ask: Companions):
     hack = "def add(a, b):\n    return 4"
     assert ask.impossible(hack, tests=CONTRADICTION, impossible=True).reason == "hacked"

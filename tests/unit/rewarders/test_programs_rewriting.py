@@ -117,6 +117,7 @@ def test_what_surrounds_the_asserts_is_passed_over(code: str):
         "import os\nassert f(1) == 2",
         "check(f)",
         "assert f(9 ** 9 ** 9) == 2",
+        "assert abs(f(1) - 10 ** 400) < 1",
         "assert f([0] * 10 ** 9) == 2",
         "if f(1) == 2:\n    assert True",
         "try:\n    assert f(1) == 2\nexcept ValueError:\n    pass",

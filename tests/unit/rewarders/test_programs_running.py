@@ -63,6 +63,19 @@ def test_a_right_program_scores_one(score: Score):
     assert (verdict.score, verdict.reason, verdict.evidence["passed"]) == (1.0, "passed", 2)
 
 
+@pytest.mark.parametrize("ending", ["exit()", "quit()", "exit(0)", "import sys\nsys.exit()"])
+def test_a_program_may_end_itself_when_it_is_done(score: Score, ending: str):
+    assert score(f"print(sum(map(int, input().split())))\n{ending}", SUM).score == 1
+
+
+def test_the_time_that_checkers_take_counts(score: Score):
+    source = "import time\ntime.sleep(0.4)\nraise SystemExit(1)"
+    suite = stdio("x", {"kind": "program", "source": source})
+    suite["cases"] *= 4
+    verdict = score("print(1)", suite, score="fraction", submission_wall_s=0.3)
+    assert (verdict.score, verdict.evidence["run"], verdict.evidence["tests"]) == (0, 1, 4)
+
+
 def test_a_right_function_scores_one(score: Score):
     assert score("def add(a, b):\n    return a + b", ADD).score == 1
 

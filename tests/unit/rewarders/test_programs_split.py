@@ -38,7 +38,8 @@ def count(n): yield from range(n)
 def fail(name): raise eval(name)("as told")
 def pair(stack): return [stack, len(stack)]
 def same(x): return x
-def make(name): return {"nan": float("nan"), "big": 10**5000}[name]
+def make(name): return {"nan": float("nan"), "big": 10**5000, "red": same}[name]
+def undecodable(): return bytes([255]).decode()
 """
 
 
@@ -79,6 +80,11 @@ def one_file(code: str) -> dict[str, Any]:
         "with pytest.raises(Empty): Stack().pop()",
         "with pytest.raises(solution.Empty): fail('Empty')",
         "try:\n    fail('KeyError')\nexcept KeyError as error:\n    assert 'as told' in str(error)",
+        "with pytest.raises(KeyError, match='^.as told.$'): fail('KeyError')",
+        "with pytest.raises(Empty) as caught: Stack().pop()\nassert caught.value.args == ('nothing left',)",
+        "with pytest.raises(UnicodeDecodeError): solution.undecodable()",
+        "assert str(same(Empty('x'))) == 'x' == str(same(ValueError('x')))",
+        "assert fill(3)[0:2] == [0, 1]\nassert make('red') is make('red')",
         "with pytest.raises(TypeError): double()",
         "with pytest.raises(AttributeError): solution.nothing",
         "with pytest.raises(StopIteration): next(iter(fill(0)))",
@@ -132,11 +138,10 @@ def test_tests_reach_everything_of_the_candidates_that_data_can_carry(score: Sco
         "def stop(x): fail('StopIteration')\nassert all(a == b for a, b in zip(map(stop, [1]), [2]))",
         "assert all(a == b for a, b in zip(map(fail, ['StopIteration']), [2]))",
         "assert sum(map(fail, ['StopIteration'])) == 0",
-        "solution.same(Empty('x'))\ntry: fail('Empty')\nexcept Empty as error: same(error)",
     ],
 )  # fmt: skip
 def test_nothing_else_passes(score: Score, body: str):
-    assert score(STACK, pytest_file(body.replace("solution.same(Empty('x'))\n", ""))).score == 0
+    assert score(STACK, pytest_file(body)).score == 0
 
 
 @pytest.mark.parametrize(
@@ -291,6 +296,48 @@ def test_tests_that_can_say_nothing_are_a_fault_with_a_clear_message(score: Scor
 
 def test_a_candidate_that_is_at_fault_anyway_never_shows_the_fault_of_its_tests(score: Score):
     assert score("1 / 0", pytest_file("double(lambda: 1)")).score == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        ("class Account(Exception): pass", "assert double(solution.Account(1)) == 4"),
+        ("Account = ValueError", "assert double(solution.Account(1)) == 4"),
+        ("class Account(StopIteration): pass", "assert double(solution.Account.value) == 4"),
+        ("def build(): return {}", "assert double(solution.build().items) == 4"),
+        ("def build(): return 'x'", "assert double(solution.build().title) == 4"),
+        ("def build(): return [1]", "assert double(iter(solution.build())) == 4"),
+        ("class build:\n    def __getitem__(self, key): return 0", "assert solution.build()[:2] == [0, 0]"),
+    ],
+)
+def test_a_candidate_that_gives_something_else_than_an_object_is_wrong_and_no_fault(score: Score, code: str, body: str):
+    assert score(f"def double(x): return 5\n{code}", pytest_file(body)).score == 0
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import solution\nraise solution.Missing('x')\ndef test_it(): assert solution.double(1) == 2",
+        "import solution\ntry: solution.fail()\nexcept Exception as e: raise type(e)() from None\ndef test_it(): pass",
+    ],
+)
+def test_a_candidate_cannot_pretend_that_a_module_of_the_tests_is_missing(score: Score, code: str):
+    pretending = "Missing = ModuleNotFoundError\ndef fail(): raise Missing('x')"
+    assert score(pretending, one_file(code)).score == 0
+
+
+def test_an_entry_point_that_is_no_function_passes_nothing(score: Score):
+    assert score("double = ValueError", asserts("assert double(2)")).score == 0
+
+
+def test_modules_that_the_tests_forgot_to_import_are_not_the_candidates(score: Score):
+    lying = "class math:\n    isclose = staticmethod(lambda *given: True)\ndef double(x): return 5"
+    body = "assert math.isclose(double(2), 4)"
+    starred = one_file(f"from __future__ import annotations\nfrom solution import *\ndef test_it(): {body}")
+    for suite in (asserts(body), starred):
+        assert score(lying, suite).score == 0
+        assert score("def double(x): return 2 * x", suite).score == 1
+    assert score("def bisect(x): return x", one_file("from solution import *\ndef test_it(): assert bisect(1)")).score
 
 
 def test_tests_that_are_led_on_for_ever_end_and_score_zero(score: Score):

@@ -145,3 +145,10 @@ def test_a_real_group_limits_processes_and_forgets_its_peak(real: Cgroups):
     group.limit(64 * MIB, 4)
     assert group.peak_bytes() < before
     assert group.remove() is True
+
+
+def test_a_group_that_is_removed_counts_nothing(delegated: Path):
+    group, folder = made(delegated)
+    (folder / "cpu.max").unlink()
+    assert group.remove()
+    assert (group.cpu_s(), group.peak_bytes(), group.out_of_memory_kills()) == (0, 0, 0)

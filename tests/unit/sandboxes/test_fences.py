@@ -32,7 +32,8 @@ def code(text: str, **options: bool) -> str | None:
         ("```python\na", "a"),
         ("use ```python\na\n```\n", None),
         ("```python `x`\na\n", None),
-        ("    ```python\na\n    ```", None),
+        ("10. So:\n    ```python\n    a\n      b\n    ```\nbye", "a\n  b\n"),
+        ("- So:\n\t```python\n\ta\n\t```\nbye", "a\n"),
         ("```sh\nls\n```", None),
         ("```python\n \n```", None),
         ("", None),
@@ -80,8 +81,9 @@ def test_a_policy_for_trusted_programs_has_no_tags():
         "~" * 1_000_000 + "\n" + "`" * 1_000_000,
         "```python\n" + " " * 2_000_000,
         " ```" * 500_000,
+        " " * 1_000_000 + "```\n" + "```\n" * 200_000,
     ],
-    ids=["one long fence", "many fences", "two long fences", "spaces", "fences in a line"],
+    ids=["one long fence", "many fences", "two long fences", "spaces", "fences in a line", "indented far"],
 )
 def test_a_hostile_text_costs_no_more_than_its_length(text: str):
     extract(text, PYTHON)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from watched_runs import children, until
 
-from sandboxes.inside.process_tree import cpu_seconds, descendants
+from sandboxes.inside.process_tree import cpu_seconds, descendants, starved_seconds
 
 SPIN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
 COUNTED_S = 0.25
@@ -58,3 +58,12 @@ def test_a_process_that_is_gone_has_used_nothing_and_has_nobody_below_it():
         pass
     assert cpu_seconds(pid) == 0
     assert descendants(pid) == []
+
+
+def test_a_process_that_waits_for_its_own_kin_is_not_starved():
+    child = "while True: pass"
+    source = "import os\nos.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+    source += CHILD.format(child=child, parent="exec('while os.times().user < 0.3: pass'); os.kill(pid, 9)")
+    with running(source) as pid:
+        until(lambda: starved_seconds(pid, 0.0) > 0.1)
+        assert starved_seconds(pid, 1000.0) == 0

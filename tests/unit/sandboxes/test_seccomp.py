@@ -135,3 +135,10 @@ def test_priorities_of_users_and_groups_do_not_change():
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 2**64 - 1), max_size=6))
 def test_every_call_is_judged(number: int, arguments: list[int]):
     assert judged(FULL, number, *arguments) & 0xFFFF0000 in (ALLOW, REFUSE)
+
+
+@pytest.mark.parametrize("command", [1024, 1026, 1040], ids=["F_SETLEASE", "F_NOTIFY", "F_SETDELEG"])
+def test_what_others_do_with_a_file_is_neither_watched_nor_held_up(command: int):
+    assert judged(FULL, FILTERED["fcntl"], 0, command) == refused(errno.EPERM)
+    assert judged(FULL, FILTERED["fcntl"], 0, 3) == ALLOW
+    assert not [name for name in NUMBERS if "notify" in name]
