@@ -88,7 +88,7 @@ class Container:
         """Start the fork server of a language. Raises SandboxFault."""
         scratch = {"disk_bytes": shape.disk_bytes, "inodes": shape.inodes}
         told = partial(policy.for_zygote, "landlock", NOBODY_UID, scratch)
-        await self.link.start(policy.name, told, policy.names["python"], spares=1)
+        await self.link.start(policy.name, told, policy.names["python"], spares=1, most=1)
 
     async def reusable(self) -> bool:
         """Whether nothing at all is left of the submissions so far."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-
 _NO_GROUPS = (
     "name a delegated version 2 group (systemd: Delegate=yes), or run as root; until then nothing holds the memory of"
     " several processes together but their number"

@@ -26,6 +26,8 @@ from sandboxes.warden_link import WardenLink
 
 Tier = Literal["full", "landlock"]
 NOBODY_UID = 65534
+_PER_TURN = 3
+"""Sandboxes that one turn may hold: what is open, and two linked programs beside it."""
 _REMEDIES = {
     "full": "where it is namespaces that are refused: allow them (user.max_user_namespaces over 0,"
     " kernel.unprivileged_userns_clone = 1, kernel.apparmor_restrict_unprivileged_userns = 0; in a container"
@@ -152,7 +154,9 @@ class NamespaceSandbox:
             raise SandboxUnavailable("the sandbox is closed")
         async with self._connecting:
             if self._link is None or self._link.lost:
-                await self._end_process()
+                if self._process:
+                    await self._end_process()
+                    await asyncio.to_thread(sweep_here, self._cgroup)
                 self._link = await self._start_warden()
             link = self._link
         await self._started(link, language)
@@ -164,7 +168,9 @@ class NamespaceSandbox:
             await asyncio.to_thread(getattr, policy, "digest")  # asks the toolchain for its version
         told = partial(policy.for_zygote, self._tier, NOBODY_UID, shape_of(Limits()))
         try:
-            return await link.start(language, told, policy.names["python"], self._spares)
+            return await link.start(
+                language, told, policy.names["python"], spares=self._spares, most=_PER_TURN * self._parallel
+            )
         except SandboxMisconfigured as error:
             raise SandboxMisconfigured(f"{error}; {_REMEDIES[self._tier]}") from error
 

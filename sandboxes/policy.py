@@ -48,7 +48,7 @@ class CompileTable(CommandTable):
         """As limits of one run."""
         return Limits(
             wall_s=self.wall_s, cpu_s=self.cpu_s, memory_bytes=self.memory_bytes, disk_bytes=self.disk_bytes,
-            pids=self.pids, output_bytes=self.disk_bytes, open_files=1024,
+            pids=self.pids, output_bytes=64 * MIB, open_files=1024,
         )  # fmt: skip
 
 

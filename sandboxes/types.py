@@ -59,7 +59,7 @@ class Program(Wire):
     source: str
     files: dict[RelativePath, bytes] = Field(default_factory=dict)
     """Relative path to content, laid in the fresh work folder of each run, beside the source."""
-    fetch: tuple[RelativePath, ...] = ()
+    fetch: Annotated[tuple[RelativePath, ...], Field(max_length=64)] = ()
     """Files and folders to bring back after a run. What is missing, too large or not a plain file is left out."""
     limits: Limits = Limits()
 

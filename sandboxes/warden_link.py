@@ -28,15 +28,24 @@ class WardenLink:
         """What the warden said first. Raises SandboxUnavailable when it says nothing."""
         return await self._within(_START_TIMEOUT_S, asyncio.shield(self._hello), "the warden did not start")
 
-    async def start(self, name: str, policy: Callable[[], dict[str, Any]], python: str, spares: int) -> dict[str, Any]:
+    async def start(
+        self, name: str, policy: Callable[[], dict[str, Any]], python: str, *, spares: int, most: int
+    ) -> dict[str, Any]:
         """Start the zygote of a policy, once, and give what it said.
+
+        Args:
+            name: of the policy.
+            policy: makes what the zygote is told.
+            python: the interpreter it runs in.
+            spares: how many sandboxes wait ahead of their use.
+            most: how many there may be at once.
 
         Raises:
             SandboxMisconfigured: it cannot be isolated as asked for here; the message says which step failed.
             SandboxUnavailable: it did not start in time.
         """
         if name not in self._policies:
-            order = {"do": "start", "policy": policy(), "python": python, "spares": spares}
+            order = {"do": "start", "policy": policy(), "python": python, "spares": spares, "most": most}
             self._policies[name] = asyncio.get_running_loop().create_future()
             self._say(order)
         started = self._policies[name]

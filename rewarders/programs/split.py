@@ -3,6 +3,7 @@
 What they share is a socket. The verdict is a file of the tests' side, where nothing of the candidate's ever runs.
 """
 
+import ast
 import json
 import signal
 from pathlib import PurePosixPath
@@ -26,6 +27,7 @@ _JUDGE_HEAD_START_S = 5.0
 _PYTEST_INI = b"[pytest]\nempty_parameter_set_mark = fail_at_collect\n"
 """The parameters may be the candidate's: without any, a test would be skipped."""
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _WRONG = {"AssertionError", "Failed"}
 """What a failing comparison raises, and what `pytest.fail` and `pytest.raises` do."""
 
@@ -71,15 +73,28 @@ async def run_split(
     cpu_s, wall_s = ran.cpu_s, max(ran.wall_s, judged.wall_s)
     if verdict is None:
         return [CaseResult(_without_verdict(judged, ran), cpu_s, wall_s)], {}
-    reasons = reasons_of(verdict, ran)
+    reasons = reasons_of(verdict, ran, written_tests(tests))
     results = [CaseResult(reason, raised=raised) for reason, raised in reasons]
     results[0] = CaseResult(results[0].reason, cpu_s, wall_s, results[0].raised)  # one run for all of them
     beside = {"borrowed": list(verdict.borrowed), "left_out": verdict.left_out}
     return results, {name: value for name, value in beside.items() if value}
 
 
-def reasons_of(verdict: JudgeVerdict, ran: SandboxResult) -> list[tuple[Reason, str | None]]:
+def written_tests(tests: AssertTests | PytestTests) -> int:
+    """How many test functions the task's files hold, whether or not they are defined when they are run."""
+    files = tests.files if isinstance(tests, PytestTests) else {}
+    trees = [ast.parse(text) for path, text in files.items() if path.endswith(".py")]
+    functions = (node for tree in trees for node in ast.walk(tree) if isinstance(node, _FUNCTIONS))
+    return sum(function.name.startswith("test") for function in functions)
+
+
+def reasons_of(verdict: JudgeVerdict, ran: SandboxResult, written: int) -> list[tuple[Reason, str | None]]:
     """What each test comes to. Pure.
+
+    Args:
+        verdict: what the judge said.
+        ran: how the candidate's run ended.
+        written: how many tests the task's files hold.
 
     Raises:
         RewarderFault: the tests ask for what cannot cross, are broken, or say nothing.
@@ -90,6 +105,8 @@ def reasons_of(verdict: JudgeVerdict, ran: SandboxResult) -> list[tuple[Reason, 
         return [(exception(verdict.load_raised, loading=True), verdict.load_raised)]
     if verdict.uncrossable or verdict.broken:
         raise RewarderFault(str(verdict.uncrossable or verdict.broken), hint="change the task's tests")
+    if not verdict.tests and verdict.left_out < written:  # whether they are defined depends on the candidate
+        return [(Reason.NO_ENTRY_POINT, None)]
     if not verdict.tests:
         raise RewarderFault("the tests hold no test that is run", hint="tests marked skip or xfail are left out")
     reasons = [_reason(test, verdict, ran) for test in verdict.tests]

@@ -1,8 +1,8 @@
-"""Where a kernel has neither Landlock nor pidfds (gVisor's, or an old one), one container serves one submission.
+"""A fork server for one keeper at a time, where a kernel cannot keep two apart: without Landlock's scopes, or without
+descriptors of processes. gVisor's is such a kernel, and so is Linux before 6.12.
 
-Nothing could keep two keepers of the same user apart there, so there is only one: the zygote itself becomes it. Every
-process but the warden is then its program's, and it ends them all after each run. When the submission is over, so is the
-container.
+Only the first process of a container may use it: everything else there is the keeper's and its program's. A keeper ends
+them all after each run, the warden after each submission, and then another process takes the keeper's place.
 """
 
 import json
@@ -16,18 +16,16 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandboxes.inside import landlock
+from sandboxes.inside import clearing, landlock
 from sandboxes.inside.root import SCRATCH
 from sandboxes.inside.spares import Keeper, Shape, Slot, Spares, Use, bootstrap, hear, wait_for_end
 
 if TYPE_CHECKING:
     from sandboxes.inside.warden import Warden
 
-TIER = "alone"
-
 
 def is_needed() -> bool:
-    """Whether this kernel lacks what a fork server for several keepers takes."""
+    """Whether this kernel cannot keep keepers of the same user apart."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except OSError:
@@ -36,16 +34,21 @@ def is_needed() -> bool:
 
 
 class OnlyKeeper(Keeper):
-    """A keeper whose end shows on a pipe that it holds open, and which only its pid names."""
+    """A keeper that has the container to itself. Its end shows on a pipe that it holds open."""
 
     def signal(self, number: int) -> None:
         """Send a signal; it may be gone already."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    def kill(self) -> None:
+        """End everything but the first process."""
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+
 
 class Alone(Spares):
-    """A fork server with one keeper, which is the same process."""
+    """The zygote of a policy, which is its own keeper."""
 
     def __init__(self, warden: "Warden", policy: dict[str, Any], python: str) -> None:
         """Start it.
@@ -55,60 +58,72 @@ class Alone(Spares):
             policy: what the zygote is told.
             python: the interpreter that programs of the policy run in.
         """
-        self._warden, self._name = warden, policy["name"]
+        self._warden, self._policy, self._python = warden, {**policy, "tier": "alone"}, python
         self.isolated = self.out_of_reach = False
         self.trouble: str | None = None
         self._use: Use | None = None
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        lifeline, held = os.pipe()
-        with theirs:
-            self._process = subprocess.Popen(
-                [python, *bootstrap("zygote", theirs.fileno())], pass_fds=[theirs.fileno(), held], env=policy["env"],
-                cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            )  # fmt: skip
-        os.close(held)
-        ours.send(json.dumps({**policy, "tier": TIER}).encode())
-        slot = Slot(ours, warden.cgroups.make() if warden.cgroups else None)
-        self._keeper = OnlyKeeper(slot, ours, policy["shape"], self._process.pid, lifeline, SCRATCH)
-        self._is_ready = False
-        warden.selector.register(ours, selectors.EVENT_READ, self._on_word)
+        self._answered = False
+        self._start()
 
     def take(self, shape: Shape, use: Use) -> None:
-        """Give the keeper to `use` when it is ready; None when it is gone, or was given before."""
-        if self.trouble or self._use:
+        """Give the keeper to `use` when it is ready; None when there can be none."""
+        if self.trouble:
             use(None)
             return
         self._use = use
-        self._deliver_if_ready()
+        self._hand_over()
 
     def end(self, keeper: Keeper, then: Callable[[], None]) -> None:
-        """Kill the keeper. When it is gone, `then` is called."""
+        """Kill the keeper. When it is gone another is started, and `then` is called."""
+        self._is_ready = False
         keeper.kill()
-        self._warden.selector.register(keeper.pidfd, selectors.EVENT_READ, partial(self._on_ended, keeper, then))
+        self._warden.selector.register(keeper.pidfd, selectors.EVENT_READ, partial(self._on_end, keeper, then))
 
     def close(self) -> None:
         """End it."""
         self._keeper.kill()
         wait_for_end(self._keeper.pidfd)
 
-    def _on_ended(self, keeper: Keeper, then: Callable[[], None], mask: int) -> None:
-        self._warden.selector.unregister(keeper.pidfd)
-        self.trouble = "the container has served its submission"
-        then()
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        lifeline, held = os.pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [self._python, *bootstrap("zygote", theirs.fileno())], pass_fds=[theirs.fileno(), held],
+                env=self._policy["env"], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+        os.close(held)
+        ours.send(json.dumps(self._policy).encode())
+        slot = Slot(ours, self._warden.cgroups.make() if self._warden.cgroups else None)
+        self._keeper = OnlyKeeper(slot, ours, self._policy["shape"], self._process.pid, lifeline)
+        self._is_ready = False
+        self._warden.selector.register(ours, selectors.EVENT_READ, self._on_word)
 
     def _on_word(self, mask: int) -> None:
         message, _ = hear(self._keeper.link)
         if message == b"ready":
             self._is_ready = True
             self._warden.selector.unregister(self._keeper.link)
-            self._deliver_if_ready()
+            self._hand_over()
             return
         answer = json.loads(message or b'{"error": "the fork server ended at its start"}')
-        self._warden.say({"policy": self._name, **answer})
+        if not self._answered:
+            self._warden.say({"policy": self._policy["name"], **answer})
+        self._answered = True
         if "error" in answer:
-            self.trouble = answer["error"]
             self._warden.selector.unregister(self._keeper.link)
+            self.trouble = answer["error"]
+            self._hand_over()
 
-    def _deliver_if_ready(self) -> None:
-        if self._is_ready and self._use:
-            self._use(self._keeper)
+    def _hand_over(self) -> None:
+        if self._use and (self._is_ready or self.trouble):
+            use, self._use = self._use, None
+            use(None if self.trouble else self._keeper)
+
+    def _on_end(self, keeper: Keeper, then: Callable[[], None], mask: int) -> None:
+        self._warden.selector.unregister(keeper.pidfd)
+        keeper.close()
+        with suppress(OSError):  # what resists is found before the next submission
+            clearing.empty(SCRATCH)
+        self._start()
+        then()

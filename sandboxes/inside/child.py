@@ -81,7 +81,7 @@ def become(descriptors: Sequence[int], work: str, outlook: Outlook, *, shared_tm
 
 
 def _lay_files(spec_fd: int) -> dict[str, Any]:
-    with mmap.mmap(spec_fd, 0, prot=mmap.PROT_READ) as data:
+    with mmap.mmap(spec_fd, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as data:
         end = _SIZES.size + _SIZES.unpack_from(data)[0]
         spec: dict[str, Any] = json.loads(data[_SIZES.size : end])
         for path, size, mode in spec["files"]:
@@ -110,7 +110,8 @@ def _limit(limits: dict[str, int], address_space_base: int) -> None:
         value += address_space_base if name == "RLIMIT_AS" else 0
         _, hard = resource.getrlimit(number)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(number, (value, value))
+        # A program may give itself a deeper stack: it is memory like any other, and held as such.
+        resource.setrlimit(number, (value, hard if name == "RLIMIT_STACK" else value))
 
 
 def _run_python(main: str, env: dict[str, str]) -> NoReturn:

@@ -13,7 +13,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from sandboxes.inside import clearing, toolchains
+from sandboxes.inside import alone, clearing, toolchains
 from sandboxes.inside.box import Box
 from sandboxes.inside.cgroups import PREFIX, Cgroups, GivenCgroups, NoCgroups, owner_is_gone
 from sandboxes.inside.relay import Relay
@@ -75,8 +75,16 @@ class ContainerWarden(Warden):
         self.say({"survey": toolchains.survey(languages)})
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
+    def _do_start(self, policy: dict[str, Any], python: str, spares: int, most: int, blobs: list[bytes]) -> None:
+        if alone.is_needed():
+            self._policies[policy["name"]] = alone.Alone(self, policy, python)
+        else:
+            super()._do_start(policy, python, spares, most, blobs)
+
     def _strays(self) -> str:
-        """Processes whose keeper is gone: their orphans fall to us."""
+        """Processes whose keeper is gone: their orphans fall to us. Who is alone has ended them."""
+        if any(isinstance(spares, alone.Alone) for spares in self._policies.values()):
+            return ""
         ours = {spares.zygote_pid for spares in self._policies.values()}
         children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
         strays = [pid for pid in children if int(pid) not in ours]

@@ -24,8 +24,7 @@ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
-PR_SET_CHILD_SUBREAPER, PR_CAPBSET_DROP, PR_CAP_AMBIENT = 36, 24, 47
-PR_CAP_AMBIENT_CLEAR_ALL = 4
+PR_SET_CHILD_SUBREAPER, PR_CAPBSET_DROP = 36, 24
 LAST_CAPABILITY = 40
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -95,8 +94,7 @@ def prctl(option: int, value: int = 0, *more: int) -> None:
 
 
 def drop_capabilities() -> None:
-    """Empty every capability set of this thread but the bounding set. Raises OSError."""
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    """Empty every capability set of this thread but the bounding set; the ambient one follows. Raises OSError."""
     header = ctypes.create_string_buffer(struct.pack("II", _CAPABILITY_VERSION_3, 0))
     nothing = ctypes.create_string_buffer(24)
     _checked("capset", _libc.capset(header, nothing))

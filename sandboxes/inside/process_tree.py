@@ -5,21 +5,36 @@ import signal
 from contextlib import suppress
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+_CHILDREN_ARE_LISTED = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 
 def descendants(pid: int) -> list[int]:
     """The processes below one, as far as they can be seen just now."""
     found, waiting = [], [pid]
     while waiting:
-        parent = waiting.pop()
-        try:
-            for task in os.listdir(f"/proc/{parent}/task"):
-                with open(f"/proc/{parent}/task/{task}/children") as children:
-                    waiting += (below := [int(child) for child in children.read().split()])
-                    found += below
-        except OSError:  # it has ended
-            continue
+        below = _children(waiting.pop())
+        waiting += below
+        found += below
     return found
+
+
+def _children(parent: int) -> list[int]:
+    if not _CHILDREN_ARE_LISTED:
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _parent(pid) == parent]
+    found: list[int] = []
+    with suppress(OSError):  # it has ended
+        for task in os.listdir(f"/proc/{parent}/task"):
+            with open(f"/proc/{parent}/task/{task}/children") as children:
+                found += map(int, children.read().split())
+    return found
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return int(stat.read().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended
+        return 0
 
 
 def end_descendants(pid: int) -> None:

@@ -95,7 +95,7 @@ class Keeper:
 class Spares:
     """The zygote of a policy, its slots, and the keepers they have forked ahead of their use."""
 
-    def __init__(self, warden: "Warden", policy: dict[str, Any], python: str, count: int) -> None:
+    def __init__(self, warden: "Warden", policy: dict[str, Any], python: str, count: int, most: int) -> None:
         """Start the zygote.
 
         Args:
@@ -103,8 +103,9 @@ class Spares:
             policy: what the zygote is told; `env` is the interpreter's own environment.
             python: the interpreter that programs of the policy run in.
             count: how many slots are made at once; more are made when all are busy.
+            most: how many there may be. Who finds none waits for one that is being freed.
         """
-        self._warden, self._name, self._count = warden, policy["name"], count
+        self._warden, self._name, self._count, self._most = warden, policy["name"], count, most
         self._shape: Shape = policy["shape"]
         self.isolated = policy["tier"] == "full"
         """Its programs have namespaces of their own."""
@@ -205,7 +206,7 @@ class Spares:
             self._waiting.remove((shape, use))
             self._give(slot, shape, use)
         missing = max(self._count - len(self._slots), len(self._waiting) - len(self._being_made))
-        for _ in range(missing):
+        for _ in range(min(missing, self._most - len(self._slots))):
             self._make_slot()
 
     def _give(self, slot: Slot, shape: Shape, use: Use) -> None:

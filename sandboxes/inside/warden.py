@@ -25,9 +25,9 @@ from sandboxes.inside.spares import Spares
 
 RECEIVE_BYTES = 1 << 20
 _IDLE_S = 3600.0
-_USERS_PROCESSES = 4096
-"""Without a user namespace the kernel counts all that a user has on the machine: a program that starts many must not
-keep the next one from starting any. A control group, where there is one, counts the program's own."""
+_ROOM_FOR_PROCESSES = 512
+"""Without a user namespace the kernel counts all that a user has on the machine, and a program that starts many must
+not keep the next one from starting any. A control group, where there is one, counts the program's own."""
 
 
 class Warden:
@@ -129,15 +129,14 @@ class Warden:
             self.selector.unregister(self._writer)
         self._writing = writing
 
-    def _do_start(self, policy: dict[str, Any], python: str, spares: int, blobs: list[bytes]) -> None:
-        name = policy["name"]
-        self._policies[name] = Spares(self, policy, python, spares)
+    def _do_start(self, policy: dict[str, Any], python: str, spares: int, most: int, blobs: list[bytes]) -> None:
+        self._policies[policy["name"]] = Spares(self, policy, python, spares, most)
 
     def _do_open(self, box: int, policy: str, spec: dict[str, Any], files: list[list[Any]], blobs: list[bytes]) -> None:
         laid = [(path, data, mode) for (path, mode), data in zip(files, blobs, strict=True)]
         spares = self._policies[policy]
         if not spares.isolated and "RLIMIT_NPROC" in spec["rlimits"]:
-            spec["rlimits"]["RLIMIT_NPROC"] = _USERS_PROCESSES
+            spec["rlimits"]["RLIMIT_NPROC"] = _tasks_of_the_machine() + _ROOM_FOR_PROCESSES
         self._boxes[box] = Box(self, box, spares, spec, laid)
 
     def _do_run(self, box: int, run: int, terms: dict[str, Any], blobs: list[bytes]) -> None:
@@ -162,6 +161,11 @@ class Warden:
             spares.close()
         if self.cgroups:
             self.cgroups.close()
+
+
+def _tasks_of_the_machine() -> int:
+    with open("/proc/loadavg") as file:
+        return int(file.read().split()[3].partition("/")[2])
 
 
 def main(arguments: list[str]) -> None:

@@ -47,6 +47,8 @@ def main(control_fd: int) -> None:
     gc.freeze()  # keeps the pages of everything imported shared between runs
     with suppress(ConnectionError):  # the warden is gone
         control.send(json.dumps({"ready": True, "landlock": confinement.landlock}).encode())
+        if confinement.alone:
+            _become_keeper(control, policy["shape"], confinement)
         _serve(control, confinement)
 
 
@@ -55,6 +57,8 @@ class Confinement:
     """What every keeper of this policy puts on."""
 
     full: bool
+    alone: bool
+    """There is to be one keeper, and nothing else but the first process of the container."""
     proc: bool
     landlock: int
     readable: list[str]
@@ -80,6 +84,7 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps keepers; the warden has their pidfd
     return Confinement(
         full=full,
+        alone=policy["tier"] == "alone",
         proc=policy["proc"],
         landlock=landlock.abi(),
         readable=[*root.readable(policy["mounts"]), *(["/proc"] if policy["proc"] else [])],
@@ -202,7 +207,7 @@ def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Conf
     # Without a pid namespace our death would free the program, so that we have to end it first.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL if confinement.full else ORPHANED)
     _prefer_to_be_killed(_KEEPER_OOM_SCORE)
-    den = _isolate(shape, proc=confinement.proc) if confinement.full else _settle()
+    den = _isolate(shape, proc=confinement.proc) if confinement.full else _settle(alone=confinement.alone)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # nobody of the same user looks into this process
     kernel.drop_capabilities()
@@ -210,7 +215,7 @@ def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Conf
     if confinement.landlock:
         landlock.restrict(confinement.landlock, confinement.readable, [*writable, den.work])
     seccomp.install(confinement.seccomp)
-    again = 0 if confinement.full else confinement.landlock
+    again = 0 if confinement.full or confinement.alone else confinement.landlock
     keep(link, den, Outlook(confinement.address_space_base, again, confinement.readable, [*writable, den.work]))
     os._exit(0)
 
@@ -231,8 +236,12 @@ def _isolate(shape: dict[str, int], *, proc: bool) -> Den:
     return Den(root.SCRATCH)
 
 
-def _settle() -> Den:
-    """Without namespaces: a folder of our own, and orphans fall to us."""
+def _settle(*, alone: bool) -> Den:
+    """Without namespaces orphans fall to us, and we have a folder of our own unless there is nobody else."""
+    if alone:
+        with suppress(OSError):  # gVisor lets orphans fall to the first process alone, which reaps them too
+            kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        return Den(root.SCRATCH)
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     work = f"{root.SCRATCH}/{owned_by(os.getpid())}"
     os.mkdir(work, 0o700)

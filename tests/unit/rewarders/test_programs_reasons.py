@@ -72,7 +72,7 @@ PASSED, FAILED = {"outcome": "passed"}, {"outcome": "failed", "raised": "Asserti
 def test_what_the_tests_side_saw_comes_to_a_reason_each(
     verdict: dict[str, Any], ran: SandboxResult, reasons: list[str]
 ):
-    assert [reason for reason, _ in reasons_of(JudgeVerdict.model_validate(verdict), ran)] == reasons
+    assert [reason for reason, _ in reasons_of(JudgeVerdict.model_validate(verdict), ran, 0)] == reasons
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,9 @@ def test_what_the_tests_side_saw_comes_to_a_reason_each(
 )
 def test_tests_that_say_nothing_are_a_fault(verdict: dict[str, Any]):
     with pytest.raises(RewarderFault):
-        reasons_of(JudgeVerdict.model_validate(verdict), WELL)
+        reasons_of(JudgeVerdict.model_validate(verdict), WELL, 0)
+
+
+def test_tests_that_are_written_and_not_there_when_they_are_run_were_hidden_by_the_candidate():
+    verdict = JudgeVerdict.model_validate({"tests": []})
+    assert reasons_of(verdict, WELL, 1) == [(Reason.NO_ENTRY_POINT, None)]

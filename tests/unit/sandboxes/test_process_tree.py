@@ -5,9 +5,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from watched_runs import children, until
+from watched_runs import alive, children, until
 
-from sandboxes.inside.process_tree import cpu_seconds, descendants, starved_seconds
+from sandboxes.inside.process_tree import cpu_seconds, descendants, end_descendants, starved_seconds
 
 SPIN = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
 COUNTED_S = 0.25
@@ -67,3 +67,13 @@ def test_a_process_that_waits_for_its_own_kin_is_not_starved():
     with running(source) as pid:
         until(lambda: starved_seconds(pid, 0.0) > 0.1)
         assert starved_seconds(pid, 1000.0) == 0
+
+
+def test_nothing_below_a_process_outlives_its_end_however_fast_it_forks():
+    bomb = "import os, time\nfor _ in range(5): os.fork()\nfor _ in range(99): os.fork() or time.sleep(60)"
+    reaper = "import ctypes\nctypes.CDLL(None).prctl(36, 1)\n"  # orphans fall to it
+    with running(reaper + CHILD.format(child=f"exec('''{bomb}''')", parent="")) as pid:
+        until(lambda: len(descendants(pid)) > 100)
+        end_descendants(pid)
+        until(lambda: not [each for each in descendants(pid) if alive(each)])
+        assert alive(pid)
