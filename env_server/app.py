@@ -21,6 +21,10 @@ from rewarders.errors import ConfigError
 from rewarders.registry import Registry
 from sandboxes.errors import SandboxMisconfigured
 
+_OPEN_AT_ONCE = 2
+"""A call may have a second submission open beside its first. `parallel` calls have their turn at once: were there no
+more places than turns, each call could hold one and wait for a second for ever."""
+
 
 def create_app(service: Service) -> FastAPI:
     """The HTTP face of a service that is open."""
@@ -61,17 +65,18 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
 
 def build_sandbox(config: SandboxConfig) -> Backend | None:
     """The backend that is configured, not yet started; None where it is turned off. Raises ConfigError."""
+    parallel = config.parallel * _OPEN_AT_ONCE
     match config.backend:
         case "namespaces":
             from sandboxes.namespaces import NamespaceSandbox
 
             python = str(config.interpreter) if config.interpreter else None
-            return NamespaceSandbox(tier=config.tier, parallel=config.parallel, python=python, cgroup=config.cgroup)
+            return NamespaceSandbox(tier=config.tier, parallel=parallel, python=python, cgroup=config.cgroup)
         case "docker":
             from sandboxes.docker import DockerSandbox
 
             assert config.docker.image is not None, "the configuration was validated"
-            return DockerSandbox(config.docker.image, runtime=config.docker.runtime, parallel=config.parallel)
+            return DockerSandbox(config.docker.image, runtime=config.docker.runtime, parallel=parallel)
         case "remote":
             return _remote_sandbox(config.remote)
         case "off":

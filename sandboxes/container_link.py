@@ -19,7 +19,7 @@ _LATEST, _MARGIN_S = 5, 60.0
 """A warden lets a run last up to so many times its wall limit, as long as the machine is what keeps it waiting."""
 _TIDY_TIMEOUT_S = 10.0
 _KILLED: dict[str, Any] = {
-    "status": None, "stopped": None, "truncated": False, "out_of_memory": True, "cpu_s": 0.0, "peak_bytes": 0,
+    "status": None, "stopped": None, "truncated": False, "out_of_memory": False, "cpu_s": 0.0, "peak_bytes": 0,
     "lost": None, "files": [],
 }  # fmt: skip
 
@@ -30,8 +30,16 @@ class Host(Protocol):
     async def carry(self, request_bytes: int) -> None:
         """Give the container memory for a request of that size. Raises SandboxFault."""
 
-    async def ran_out_of_memory(self, since: float) -> bool:
-        """Whether the kernel killed something in it since a time (of the epoch). Raises SandboxFault."""
+    async def ended_by_its_program(self, since: float, *, hangs: bool) -> dict[str, Any] | None:
+        """What is known of an end that its program brought about; None of any other.
+
+        Args:
+            since: when the program was started (seconds of the epoch).
+            hangs: the container is still there, and does not answer.
+
+        Raises:
+            SandboxFault: the engine does not say.
+        """
 
 
 class ContainerLink(WardenLink):
@@ -118,13 +126,15 @@ class ContainerLink(WardenLink):
         try:
             async with asyncio.timeout(terms["wall_s"] * _LATEST + _MARGIN_S):
                 return await running
-        except TimeoutError:
+        except (TimeoutError, SandboxLost) as error:
+            hangs = isinstance(error, TimeoutError)
+            if not (hangs or self.lost):  # the warden itself says that it lost a sandbox
+                raise
             self._give_up("the container does not answer")
-            raise SandboxLost("the container did not answer in time; is the machine overloaded?") from None
-        except SandboxLost:
-            if self.lost and await self._host.ran_out_of_memory(started):
-                return {**_KILLED, "wall_s": time.time() - started}, [b"", b""]
-            raise
+            known = await self._host.ended_by_its_program(started, hangs=hangs)
+            if known is None:
+                raise SandboxLost("the container did not answer in time" if hangs else str(error)) from error
+            return {**_KILLED, **known, "wall_s": time.time() - started}, [b"", b""]
 
     def _reply(self, name: str, timeout_s: float) -> Awaitable[Any]:
         self._said[name] = asyncio.get_running_loop().create_future()

@@ -5,10 +5,11 @@ import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Literal
 
 from sandboxes.boxes import shape_of
 from sandboxes.container_link import ContainerLink
-from sandboxes.docker_engine import NOBODY_UID, OUR_CODE, Engine, Room
+from sandboxes.docker_engine import NOBODY_UID, OUR_CODE, Engine, Room, has_own_kernel
 from sandboxes.errors import SandboxFault, SandboxLost
 from sandboxes.inside.spares import bootstrap
 from sandboxes.policy import Policy
@@ -53,6 +54,9 @@ def shape_for(policy: Policy, limits: Limits) -> Shape:
     return Shape(policy.name, memory_bytes, limits.pids, **shape_of(limits))
 
 
+Tier = Literal["landlock", "alone"]
+
+
 @dataclass(frozen=True)
 class Source:
     """Where containers come from."""
@@ -61,33 +65,46 @@ class Source:
     image: str
     """Its id."""
     runtime: str
+    tier: Tier
 
 
 class Container:
     """A container and its warden; what the engine has to be asked about one."""
 
     def __init__(
-        self, engine: Engine, ident: str, room: Room, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, source: Source, ident: str, room: Room, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._engine, self._ident = engine, ident
+        self._engine, self._runtime, self._tier, self._ident = source.engine, source.runtime, source.tier, ident
         self._room_bytes = self._memory_bytes = room.memory_bytes
         self.link = ContainerLink(reader, writer, self)
 
     async def carry(self, request_bytes: int) -> None:
         """Have memory for a request of that size. Raises SandboxFault."""
+        if has_own_kernel(self._runtime):  # its container cannot be changed: the request counts as the program's memory
+            return
         needed = self._room_bytes + max(0, _COPIES * request_bytes - _CARRIED_BYTES)
         if needed > self._memory_bytes:
             await asyncio.to_thread(self._engine.give_memory, self._ident, needed)
             self._memory_bytes = needed
 
-    async def ran_out_of_memory(self, since: float) -> bool:
-        """Whether the kernel killed something in it for want of memory since a time (of the epoch)."""
-        return await asyncio.to_thread(self._engine.ran_out_of_memory, self._ident, since)
+    async def ended_by_its_program(self, since: float, *, hangs: bool) -> dict[str, Any] | None:
+        """What is known of an end that its program brought about: by its memory or, if it can, through its kernel.
+
+        Raises:
+            SandboxFault: the engine does not say.
+        """
+        own_kernel = has_own_kernel(self._runtime)
+        if hangs:
+            return {"stopped": "wall"} if own_kernel else None
+        events = await asyncio.to_thread(self._engine.events, self._ident, since)
+        if "oom" in events:
+            return {"out_of_memory": True}
+        return {} if own_kernel and "die" in events and "kill" not in events else None
 
     async def serve(self, policy: Policy, shape: Shape) -> None:
         """Start the fork server of a language. Raises SandboxFault."""
         scratch = {"disk_bytes": shape.disk_bytes, "inodes": shape.inodes}
-        told = partial(policy.for_zygote, "landlock", NOBODY_UID, scratch)
+        told = partial(policy.for_zygote, self._tier, NOBODY_UID, scratch)
         await self.link.start(policy.name, told, policy.names["python"], spares=1, most=1)
 
     async def reusable(self) -> bool:
@@ -118,7 +135,7 @@ async def start_container(source: Source, room: Room) -> Container:
     arguments = bootstrap("container", None, OUR_CODE)
     ident, streams = await asyncio.to_thread(source.engine.start, source.image, source.runtime, room, arguments)
     async with AsyncExitStack() as undo:
-        container = Container(source.engine, ident, room, *await asyncio.open_connection(sock=streams))
+        container = Container(source, ident, room, *await asyncio.open_connection(sock=streams))
         undo.push_async_callback(container.end)
         try:
             await container.link.hello()

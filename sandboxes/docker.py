@@ -15,7 +15,7 @@ from typing import Any
 from sandboxes.boxes import Artefacts, Box, NotCompiled, Origin, boxed, compiled, linked
 from sandboxes.container_link import ContainerLink, Joint
 from sandboxes.container_pool import ContainerPool
-from sandboxes.containers import Container, Shape, Source, shape_for, start_container
+from sandboxes.containers import Container, Shape, Source, Tier, shape_for, start_container
 from sandboxes.docker_engine import Engine, Room
 from sandboxes.errors import SandboxLost, SandboxMisconfigured, SandboxUnavailable
 from sandboxes.image_policies import policies_of, questions
@@ -30,15 +30,20 @@ _SCOPES_ABI = 6
 class DockerSandbox:
     """Runs programs in containers on this machine. All methods belong to the event loop that `start` ran on."""
 
-    def __init__(self, image: str, *, runtime: str | None = None, parallel: int | None = None) -> None:
+    def __init__(
+        self, image: str, *, runtime: str | None = None, tier: Tier = "landlock", parallel: int | None = None
+    ) -> None:
         """Nothing runs yet.
 
         Args:
             image: by digest: an image's id (`sha256:...`), or `name@sha256:...`.
             runtime: one of the engine's, for instance `runsc`; by default the engine's own choice.
+            tier: `landlock` lets the next submission's processes be made ahead in the same container; `alone`, which
+                costs each submission the start of an interpreter, is used anyway where the kernel cannot keep the two
+                apart: before Linux 6.12, and under gVisor.
             parallel: submissions at once; by default one for each core. There are up to three times as many containers.
         """
-        self._image, self._runtime = image, runtime
+        self._image, self._runtime, self._tier = image, runtime, tier
         self._parallel = parallel or os.cpu_count() or 1
         self._policies: Mapping[str, Policy] = {}
         self._artefacts = Artefacts()
@@ -169,7 +174,8 @@ class DockerSandbox:
             undo.callback(engine.close)
             await asyncio.to_thread(_remove_orphans, engine)
             image = await asyncio.to_thread(engine.image_id, self._image)
-            source = Source(engine, image, await asyncio.to_thread(engine.usable_runtime, self._runtime))
+            runtime = await asyncio.to_thread(engine.usable_runtime, self._runtime)
+            source = Source(engine, image, runtime, self._tier)
             self._policies = policies_of(await _survey(source), f"{source.image} {source.runtime}")
             self._engine = engine
             undo.pop_all()
@@ -227,7 +233,11 @@ def _layers(hello: dict[str, Any], zygote: dict[str, Any]) -> list[Layer]:
         Layer("engine's limits", True, "memory, swap, processes, CPU"),
         Layer("seccomp", True, "allow-list of system calls, behind the engine's own profile"),
         Layer("landlock", landlock > 0, f"ABI {landlock}", "" if landlock else "run Linux 5.13 or newer, Landlock on"),
-        Layer("landlock scopes", scoped, "signals, abstract sockets", "" if scoped else "run Linux 6.12 or newer"),
+        Layer(
+            "landlock scopes", scoped,
+            "signals, abstract sockets" if scoped else "none, so that each submission takes a new interpreter",
+            "" if scoped else "run Linux 6.12 or newer",
+        ),
         Layer("rlimits", True, "CPU, file size, open files, stack, core"),
         Layer(
             "control groups", bool(hello["cgroups"]), str(hello["cgroups_detail"]),

@@ -20,7 +20,9 @@ OUR_CODE = "/assay"
 _DIGEST = re.compile(r"(.+@)?sha256:[0-9a-f]{64}")
 _NEEDED = {"MemoryLimit": "memory", "PidsLimit": "the number of processes", "CpuCfsQuota": "CPU time"}
 _TIMEOUT_S = 120
+_LATE_EVENTS_S = 1.0
 _CPUS = 1.0
+_OWN_KERNEL_THREADS = 512
 _REFUSED, _CONFLICT = (400, 403), 409
 
 
@@ -134,15 +136,22 @@ class Engine:
                     raise
                 self._client.api.wait(container, condition="removed")  # it is being removed already
 
-    def ran_out_of_memory(self, container: str, since: float) -> bool:
-        """Whether the kernel killed something in it for want of memory since a time (seconds of the epoch).
+    def events(self, container: str, since: float) -> set[str]:
+        """What the engine saw happen to a container, which may be gone: `oom`, `kill` and `die` among others.
 
-        It may be gone. Raises SandboxFault.
+        Args:
+            container: its id.
+            since: seconds of the epoch. What happens within a second from now is waited for.
+
+        Raises:
+            SandboxFault: the engine does not say.
         """
-        asked = {"container": container, "event": "oom"}
-        until = f"{time.time():.9f}"
+        until = f"{time.time() + _LATE_EVENTS_S:.9f}"
         with _as_faults("the engine does not say what happened to a container"):
-            return bool(list(self._client.api.events(since=f"{since:.9f}", until=until, filters=asked)))
+            seen = self._client.api.events(
+                since=f"{since:.9f}", until=until, filters={"container": container}, decode=True
+            )
+            return {str(event["Action"]) for event in seen}
 
     def orphans(self) -> list[str]:
         """Ids of containers whose owner has ended. Raises SandboxFault."""
@@ -156,6 +165,15 @@ class Engine:
         ours = socket.socket(fileno=os.dup(theirs.fileno()))
         theirs._response.close()  # the SDK would hold on to it for as long as it can
         return ours
+
+
+def has_own_kernel(runtime: str) -> bool:
+    """Whether programs run on a kernel that is itself a process in the container (gVisor).
+
+    The engine's limit of processes counts that kernel's threads instead, and a program may exhaust it: then the
+    container ends.
+    """
+    return runtime.startswith("runsc")
 
 
 def container_settings(room: Room, runtime: str) -> dict[str, Any]:
@@ -177,7 +195,7 @@ def container_settings(room: Room, runtime: str) -> dict[str, Any]:
         "security_opt": ["no-new-privileges:true"],
         "mem_limit": room.memory_bytes,
         "memswap_limit": room.memory_bytes,
-        "pids_limit": room.pids,
+        "pids_limit": room.pids + (_OWN_KERNEL_THREADS if has_own_kernel(runtime) else 0),
         "nano_cpus": int(_CPUS * 1e9),
         "ulimits": [Ulimit(name="core", soft=0, hard=0)],
         "tmpfs": {"/tmp": scratch},

@@ -26,6 +26,8 @@ from sandboxes.warden_link import WardenLink
 
 Tier = Literal["full", "landlock"]
 NOBODY_UID = 65534
+_WARDEN_ENV = {"PYTHONHASHSEED": "0", "MALLOC_MMAP_THRESHOLD_": "131072"}
+"""With a fixed threshold the C library gives the memory of large outputs back as soon as they are sent."""
 _PER_TURN = 3
 """Sandboxes that one turn may hold: what is open, and two linked programs beside it."""
 _REMEDIES = {
@@ -180,7 +182,7 @@ class NamespaceSandbox:
             # Of the thread that calls: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
             self._process = subprocess.Popen(
                 [base_python(), *bootstrap("warden", [str(theirs.fileno()), self._cgroup])],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env={"PYTHONHASHSEED": "0"}, cwd="/",
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=_WARDEN_ENV, cwd="/",
             )  # fmt: skip
         reader, writer = await asyncio.open_connection(sock=ours)
         link = self._link = WardenLink(reader, writer)  # for `close`, which may not wait for the rest

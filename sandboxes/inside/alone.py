@@ -62,6 +62,7 @@ class Alone(Spares):
         self.isolated = self.out_of_reach = False
         self.trouble: str | None = None
         self._use: Use | None = None
+        self._ending: set[Keeper] = set()
         self._answered = False
         self._start()
 
@@ -76,6 +77,7 @@ class Alone(Spares):
     def end(self, keeper: Keeper, then: Callable[[], None]) -> None:
         """Kill the keeper. When it is gone another is started, and `then` is called."""
         self._is_ready = False
+        self._ending.add(keeper)
         keeper.kill()
         self._warden.selector.register(keeper.pidfd, selectors.EVENT_READ, partial(self._on_end, keeper, then))
 
@@ -122,6 +124,7 @@ class Alone(Spares):
 
     def _on_end(self, keeper: Keeper, then: Callable[[], None], mask: int) -> None:
         self._warden.selector.unregister(keeper.pidfd)
+        self._ending.remove(keeper)
         keeper.close()
         with suppress(OSError):  # what resists is found before the next submission
             clearing.empty(SCRATCH)

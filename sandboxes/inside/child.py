@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NoReturn
 
-from sandboxes.inside import kernel, landlock
+from sandboxes.inside import kernel, landlock, seccomp
 
 OUT_OF_MEMORY_EXIT = 86
 """How a Python program ends that nobody saved from a MemoryError."""
@@ -50,6 +50,8 @@ class Outlook:
     """What the interpreter itself has mapped: the limit of a program comes on top."""
     landlock: int
     """ABI to restrict itself with once more, so that it cannot signal its keeper; 0 where it cannot anyway."""
+    seccomp: bytes
+    """Filter to put itself under; empty where its keeper is under the same."""
     readable: Sequence[str]
     writable: Sequence[str]
 
@@ -73,6 +75,8 @@ def become(descriptors: Sequence[int], work: str, outlook: Outlook, *, shared_tm
     _limit(spec["rlimits"], outlook.address_space_base)
     if outlook.landlock:
         landlock.restrict(outlook.landlock, outlook.readable, outlook.writable)
+    if outlook.seccomp:
+        seccomp.install(outlook.seccomp)
     if "argv" in spec:
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, and inherited
             signal.signal(number, signal.SIG_DFL)

@@ -9,11 +9,13 @@ container), then `feed` and `go_on` for what crosses that link, and `stop`.
 """
 
 import os
+import resource
 import signal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sandboxes.inside import alone, clearing, toolchains
+from sandboxes.inside import alone, clearing, kernel, toolchains
 from sandboxes.inside.box import Box
 from sandboxes.inside.cgroups import PREFIX, Cgroups, GivenCgroups, NoCgroups, owner_is_gone
 from sandboxes.inside.relay import Relay
@@ -35,8 +37,9 @@ class ContainerWarden(Warden):
         self._say_whether_tidy()
 
     def _do_open(self, box: int, policy: str, spec: dict[str, Any], files: list[list[Any]], blobs: list[bytes]) -> None:
-        # It would count every process that this user has on the machine; the container counts those in here.
-        spec["rlimits"].pop("RLIMIT_NPROC", None)
+        # RLIMIT_NPROC would count every process of this user on the machine; the container counts those in here.
+        limits = {name: most for name, most in spec["rlimits"].items() if name != "RLIMIT_NPROC" and _is_known(name)}
+        spec["rlimits"] = limits
         super()._do_open(box, policy, spec, files, blobs)
 
     def _do_join(self, box: int, run: int, terms: dict[str, Any], blobs: list[bytes]) -> None:
@@ -66,7 +69,8 @@ class ContainerWarden(Warden):
         self._say_whether_tidy()
 
     def _say_whether_tidy(self) -> None:
-        if self._asked_for_tidiness and not self._boxes and not self._leaving:
+        ending = self._boxes or self._leaving or any(spares.ending for spares in self._policies.values())
+        if self._asked_for_tidiness and not ending:
             self._asked_for_tidiness = False
             self.say({"mess": self._strays() or _litter()})
 
@@ -76,7 +80,7 @@ class ContainerWarden(Warden):
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
     def _do_start(self, policy: dict[str, Any], python: str, spares: int, most: int, blobs: list[bytes]) -> None:
-        if alone.is_needed():
+        if policy["tier"] == "alone" or alone.is_needed():
             self._policies[policy["name"]] = alone.Alone(self, policy, python)
         else:
             super()._do_start(policy, python, spares, most, blobs)
@@ -94,6 +98,17 @@ class ContainerWarden(Warden):
         """The kernel does, when the first process ends."""
 
 
+@cache
+def _is_known(limit: str) -> bool:
+    """Whether the kernel has this limit; gVisor's has not all of Linux's."""
+    number = getattr(resource, limit)
+    try:
+        resource.setrlimit(number, resource.getrlimit(number))
+    except (ValueError, OSError):
+        return False
+    return True
+
+
 def _litter() -> str:
     """Remove what ended keepers left; what then lies there beside the work folders of those that wait."""
     for name in os.listdir(SCRATCH):
@@ -105,6 +120,7 @@ def _litter() -> str:
 
 def main(argument: object) -> None:
     """Serve standard input and output; nothing else may write there."""
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # programs of the same user do not look into this process
     answers = os.dup(1)
     os.dup2(2, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # orphans fall to the first process; the kernel reaps them

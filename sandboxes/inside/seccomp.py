@@ -7,7 +7,7 @@ The rules that look at arguments are here, because they are the same for every p
 import ctypes
 import errno
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sandboxes.inside import kernel
 
@@ -21,10 +21,13 @@ _NAMESPACE_FLAGS = 0x7E020080  # every CLONE_NEW*
 _ALLOWED_PRCTL = (1, 2, 3, 15, 16, 21, 23, 27, 29, 30, 38, 39, 40, 0x53564D41)
 """PDEATHSIG, dumpable (read), name, seccomp (read), bounding set (read), securebits (read), timer slack,
 no_new_privs, thread id address, naming of memory."""
-_DENIED_IOCTL = (0x5412, 0x541C)
-"""TIOCSTI types into somebody's terminal, TIOCLINUX pastes into it."""
-_DENIED_FCNTL = (1024, 1026, 1040)
-"""F_SETLEASE and F_SETDELEG hold up whoever opens a file of the machine, F_NOTIFY tells what others do in a folder."""
+_DENIED_IOCTL = (0x5412, 0x541C, 0x8901, 0x8902)
+"""TIOCSTI types into somebody's terminal, TIOCLINUX pastes into it; FIOSETOWN and SIOCSPGRP are F_SETOWN."""
+_DENIED_FCNTL = (8, 10, 15, 1024, 1026, 1040)
+"""F_SETOWN, F_SETSIG and F_SETOWN_EX have a signal sent to somebody, F_SETLEASE and F_SETDELEG hold up whoever opens a
+file of the machine, F_NOTIFY tells what others do in a folder."""
+_SIGNALLING = ("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open")
+"""What sends a signal to a process that the first argument names, or is the way to do so."""
 _BY_PID = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")
 """What changes a process that the first argument names; 0 is the caller."""
 _ONE_PROCESS = {"setpriority": 0, "ioprio_set": 1}
@@ -32,13 +35,16 @@ _ONE_PROCESS = {"setpriority": 0, "ioprio_set": 1}
 _SET_MODE_FILTER = 1
 
 
-def assemble(allowed: Iterable[int], filtered: Mapping[str, int], *, unix_sockets: bool) -> bytes:
+def assemble(
+    allowed: Iterable[int], filtered: Mapping[str, int], *, unix_sockets: bool, shielded: Sequence[int] = ()
+) -> bytes:
     """The filter's program.
 
     Args:
         allowed: system call numbers that pass whatever their arguments.
         filtered: numbers, by name, of those that are judged by their arguments.
         unix_sockets: allow `socket(AF_UNIX)`; without a mount namespace it would reach the machine's own services.
+        shielded: processes (and, negative, their groups) that get no signals, where nothing else sees to that.
     """
     denied, missing = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     code = [
@@ -52,6 +58,7 @@ def assemble(allowed: Iterable[int], filtered: Mapping[str, int], *, unix_socket
         (filtered["ioctl"], _none_of(_ARGUMENT_1, _DENIED_IOCTL, denied)),
         (filtered["fcntl"], _none_of(_ARGUMENT_1, _DENIED_FCNTL, denied)),
         (filtered["clone"], _no_bit(_ARGUMENT_0, _NAMESPACE_FLAGS, denied)),
+        *((filtered[name], _none_of(_ARGUMENT_0, tuple(shielded), denied)) for name in _SIGNALLING),
         *((filtered[name], _exactly({_ARGUMENT_0: 0}, denied)) for name in _BY_PID),
         *((filtered[name], _exactly({_ARGUMENT_0: of, _ARGUMENT_1: 0}, denied)) for name, of in _ONE_PROCESS.items()),
     ):
@@ -71,7 +78,7 @@ def install(program: bytes) -> None:
 
 
 def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    return struct.pack("HBBI", code, if_true, if_false, value)
+    return struct.pack("HBBI", code, if_true, if_false, value & 0xFFFFFFFF)
 
 
 def _one_of(argument: int, values: tuple[int, ...], otherwise: int) -> list[bytes]:

@@ -135,6 +135,11 @@ class Spares:
         """The fork server's process."""
         return self._process.pid
 
+    @property
+    def ending(self) -> bool:
+        """Whether a keeper was killed and is not gone yet."""
+        return bool(self._ending)
+
     def take(self, shape: Shape, use: Use) -> None:
         """Give a keeper of that shape to `use`, now or when one is ready; None when the zygote is gone.
 

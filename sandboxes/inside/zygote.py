@@ -82,13 +82,16 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
     if full:
         _rehearse(policy["shape"], proc=policy["proc"])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps keepers; the warden has their pidfd
+    alone = policy["tier"] == "alone"
+    # Where nothing else keeps signals from the keeper, which we are to be, and from the first process.
+    shielded = (os.getpid(), -os.getpgid(0), 1, -1) if alone else ()
     return Confinement(
         full=full,
-        alone=policy["tier"] == "alone",
+        alone=alone,
         proc=policy["proc"],
         landlock=landlock.abi(),
         readable=[*root.readable(policy["mounts"]), *(["/proc"] if policy["proc"] else [])],
-        seccomp=seccomp.assemble(policy["syscalls"], policy["filtered"], unix_sockets=full),
+        seccomp=seccomp.assemble(policy["syscalls"], policy["filtered"], unix_sockets=full, shielded=shielded),
         address_space_base=address_space_base,
     )
 
@@ -214,9 +217,16 @@ def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Conf
     writable = [path for path in root.DEVICES if os.path.exists(path)]
     if confinement.landlock:
         landlock.restrict(confinement.landlock, confinement.readable, [*writable, den.work])
-    seccomp.install(confinement.seccomp)
-    again = 0 if confinement.full or confinement.alone else confinement.landlock
-    keep(link, den, Outlook(confinement.address_space_base, again, confinement.readable, [*writable, den.work]))
+    if not confinement.alone:  # it ends everything with a signal that its program may not send
+        seccomp.install(confinement.seccomp)
+    outlook = Outlook(
+        confinement.address_space_base,
+        landlock=0 if confinement.full or confinement.alone else confinement.landlock,
+        seccomp=confinement.seccomp if confinement.alone else b"",
+        readable=confinement.readable,
+        writable=[*writable, den.work],
+    )
+    keep(link, den, outlook)
     os._exit(0)
 
 

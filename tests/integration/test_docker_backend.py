@@ -16,6 +16,7 @@ import pytest
 from watched_runs import WAIT_S, comes_true, until
 
 from sandboxes import runner_image
+from sandboxes.conformance import separation
 from sandboxes.docker import DockerSandbox, sweep_containers
 from sandboxes.docker_engine import OWNER_LABEL, Engine, Room
 from sandboxes.errors import SandboxFault, SandboxLost, SandboxMisconfigured, SandboxUnavailable
@@ -146,6 +147,16 @@ def test_a_container_with_something_left_in_it_is_not_used_again(image: str, our
     asyncio.run(asyncio.wait_for(used(), WAIT_S))
 
 
+def test_as_on_an_old_kernel_the_canaries_hold_and_submissions_are_kept_apart(image: str):
+    async def checked() -> None:
+        async with backend(image, tier="alone") as sandbox:
+            await sandbox.start()
+            for requirement in separation.REQUIREMENTS:
+                await requirement(sandbox)
+
+    asyncio.run(checked())
+
+
 def test_containers_of_other_shapes_give_way(image: str, ours: Callable[[], list[Any]]):
     async def used() -> None:
         async with backend(image, parallel=1) as sandbox:
@@ -181,7 +192,9 @@ def test_a_container_that_the_kernel_ended_for_its_memory_is_told_from_others(
         while streams.recv(4096):
             pass
     until(lambda: not client.containers.list(all=True, filters={"id": container}, ignore_removed=True))
-    assert engine.ran_out_of_memory(container, 0.0) is killed
+    events = engine.events(container, 0.0)
+    assert ("oom" in events) is killed
+    assert "die" in events
     engine.close()
 
 
