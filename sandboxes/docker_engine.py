@@ -19,6 +19,7 @@ OUR_CODE = "/assay"
 """Where `sandboxes` lies in a container."""
 _DIGEST = re.compile(r"(.+@)?sha256:[0-9a-f]{64}")
 _NEEDED = {"MemoryLimit": "memory", "PidsLimit": "the number of processes", "CpuCfsQuota": "CPU time"}
+_USUAL_SOCKET = "unix:///var/run/docker.sock"
 _TIMEOUT_S = 120
 _LATE_EVENTS_S = 1.0
 _CPUS = 1.0
@@ -41,6 +42,12 @@ class Engine:
 
     def __init__(self) -> None:
         """Find it, where `DOCKER_HOST` says or at the usual socket. Raises SandboxMisconfigured."""
+        where = os.environ.get("DOCKER_HOST") or _USUAL_SOCKET
+        if not where.startswith("unix://"):
+            raise SandboxMisconfigured(
+                f"the container engine at {where} may be another machine's; name a socket of this one (unix://...), or"
+                " run `python -m sandboxes serve` there and use the remote backend"
+            )
         try:
             import docker
         except ImportError:
@@ -50,7 +57,7 @@ class Engine:
         try:
             self._client = docker.from_env(timeout=_TIMEOUT_S)
         except docker.errors.DockerException as error:
-            raise SandboxMisconfigured(_why_no_engine(error)) from error
+            raise SandboxMisconfigured(_why_no_engine(where, error)) from error
 
     def close(self) -> None:
         """Hang up."""
@@ -227,8 +234,7 @@ def _as_faults(what: str) -> Iterator[None]:
         raise SandboxUnavailable(f"{what}: {error}") from error
 
 
-def _why_no_engine(error: Exception) -> str:
-    where = os.environ.get("DOCKER_HOST", "/var/run/docker.sock")
+def _why_no_engine(where: str, error: Exception) -> str:
     if "PermissionError" in str(error):
         return f"this user may not use the container engine at {where}; add it to the group docker, or run as root"
     return f"no container engine answers at {where}; start one (dockerd), or set DOCKER_HOST: {error}"

@@ -320,6 +320,12 @@ def test_without_an_engine_the_backend_says_how_to_get_one(monkeypatch: pytest.M
     gc.collect()  # the SDK leaves it a socket that could not be connected
 
 
+def test_an_engine_of_another_machine_is_refused_with_what_to_use_instead(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.7:2375")
+    with pytest.raises(SandboxMisconfigured, match="remote backend"):
+        asyncio.run(DockerSandbox("sha256:" + "0" * 64).start())
+
+
 def test_a_language_that_the_image_lacks_is_a_fault(image: str):
     async def asked() -> None:
         async with backend(image) as sandbox:

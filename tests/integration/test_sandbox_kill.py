@@ -265,6 +265,36 @@ def test_closing_ends_the_runs_in_flight_and_leaves_nothing_to_sweep(tier: Tier,
     asyncio.run(scenario())
 
 
+def test_runs_of_every_kind_leave_nothing_behind(tier: Tier, python: str):
+    kinds = ["print(input())", "1 / 0", "import os; os.abort()", "import os; os.fork()", "print(input() * 10**5)"]
+    rounds = 40
+
+    async def scenario() -> None:
+        async with sandbox(tier, python) as used:
+            for _ in range(3):
+                await every_kind(used)
+            before = held()
+            for _ in range(rounds):
+                await every_kind(used)
+            await comes_true(lambda: held() < before + rounds)  # a sandbox more may be kept than before
+
+    async def every_kind(used: NamespaceSandbox) -> None:
+        programs = [Program(source=source, limits=Limits(output_bytes=4096)) for source in kinds]
+        await asyncio.gather(*(used.run(program, b"x" * 9) for program in programs))
+        async with used.open(programs[0]) as submission:
+            for _ in range(3):
+                await submission.run(b"x")
+        judge, candidate = (Program(source="import socket; print(socket.socket(fileno=3).recv(1))") for _ in range(2))
+        await used.run_linked(judge, candidate.model_copy(update={"source": "pass"}))
+
+    def held() -> int:
+        """Open files and children of wardens and fork servers."""
+        pids = [pid for depth in range(3) for pid in of_depth(our_wardens(), depth)]
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) + len(children(pid)) for pid in pids)
+
+    asyncio.run(scenario())
+
+
 def long_program(mark: str, then: str = BUSY["sleeping"]) -> Program:
     return Program(source=marked_source(mark, then), limits=Limits(wall_s=60, cpu_s=60, pids=64))
 

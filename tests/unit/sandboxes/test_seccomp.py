@@ -56,7 +56,7 @@ def refused(error: int) -> int:
     return REFUSE | error
 
 
-@pytest.mark.parametrize("name", ["read", "write", "mmap", "execve", "futex", "exit_group", "wait4", "kill"])
+@pytest.mark.parametrize("name", ["read", "write", "mmap", "execve", "futex", "exit_group", "wait4", "getpid"])
 def test_what_programs_need_passes(name: str):
     assert judged(FULL, NUMBERS[name]) == judged(LANDLOCK, NUMBERS[name]) == ALLOW
 
@@ -142,3 +142,12 @@ def test_what_others_do_with_a_file_is_neither_watched_nor_held_up(command: int)
     assert judged(FULL, FILTERED["fcntl"], 0, command) == refused(errno.EPERM)
     assert judged(FULL, FILTERED["fcntl"], 0, 3) == ALLOW
     assert not [name for name in NUMBERS if "notify" in name]
+
+
+@pytest.mark.parametrize("name", ["kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open"])
+def test_signals_pass_but_to_those_that_are_shielded(name: str):
+    shielding = assemble(NUMBERS.values(), FILTERED, unix_sockets=True, shielded=(5, -5, 1, -1))
+    for pid in (5, -5, 1, -1):
+        assert judged(FULL, FILTERED[name], pid & 0xFFFFFFFF) == ALLOW
+        assert judged(shielding, FILTERED[name], pid & 0xFFFFFFFF) == refused(errno.EPERM)
+    assert judged(shielding, FILTERED[name], 7) == ALLOW

@@ -46,6 +46,10 @@ async def linked() -> AsyncIterator[tuple[WardenLink, Peer]]:
         peer.writer.close()
 
 
+def started(link: WardenLink, policy: Callable[[], dict[str, Any]] = dict) -> Awaitable[dict[str, Any]]:
+    return link.start("python", policy, "python3", spares=2, most=6)
+
+
 def played(scenario: Callable[[WardenLink, Peer], Awaitable[None]]) -> None:
     async def play() -> None:
         async with linked() as (link, peer):
@@ -118,7 +122,7 @@ def test_everybody_who_waits_is_told_when_the_warden_is_gone(last_words: bytes):
 
 def everybody_is_told(last_words: bytes, *, hangs_up: bool) -> None:
     async def scenario(link: WardenLink, peer: Peer) -> None:
-        policy = asyncio.create_task(link.start("python", dict, "python3", 1))
+        policy = asyncio.create_task(started(link))
         runs = [asyncio.create_task(link.run(1, TERMS, b"")) for _ in range(3)]
         for _ in range(4):
             await peer.heard()
@@ -148,12 +152,12 @@ def test_closing_ends_every_wait():
 
 def test_a_policy_is_started_once_for_all_who_want_it():
     async def scenario(link: WardenLink, peer: Peer) -> None:
-        wanted = [asyncio.create_task(link.start("python", lambda: {"name": "python"}, "python3", 2)) for _ in range(3)]
+        wanted = [asyncio.create_task(started(link, lambda: {"name": "python"})) for _ in range(3)]
         order, _ = await peer.heard()
-        assert order == {"do": "start", "policy": {"name": "python"}, "python": "python3", "spares": 2}
+        assert order == {"do": "start", "policy": {"name": "python"}, "python": "python3", "spares": 2, "most": 6}
         peer.writer.write(pack({"policy": "python", "ready": True}))
         assert all(said["ready"] for said in await asyncio.gather(*wanted))
-        assert (await link.start("python", dict, "python3", 2))["ready"]
+        assert (await started(link))["ready"]
         link.close_box(0)
         assert (await peer.heard())[0]["do"] == "close", "no second start was said before"
 
@@ -162,10 +166,10 @@ def test_a_policy_is_started_once_for_all_who_want_it():
 
 def test_a_policy_that_cannot_be_isolated_here_is_misconfigured_each_time_and_names_the_step():
     async def scenario(link: WardenLink, peer: Peer) -> None:
-        wanted = asyncio.create_task(link.start("python", dict, "python3", 1))
+        wanted = asyncio.create_task(started(link))
         await peer.heard()
         peer.writer.write(pack({"policy": "python", "error": "mount /tmp: Operation not permitted"}))
-        for attempt in (wanted, link.start("python", dict, "python3", 1)):
+        for attempt in (wanted, started(link)):
             with pytest.raises(SandboxMisconfigured, match=r"python.*mount /tmp"):
                 await attempt
 
@@ -179,7 +183,7 @@ def test_a_policy_that_could_not_even_be_written_down_is_tried_again():
     async def scenario(link: WardenLink, peer: Peer) -> None:
         for _ in range(2):
             with pytest.raises(SandboxMisconfigured, match="no such tool"):
-                await link.start("python", fails, "python3", 1)
+                await started(link, fails)
 
     played(scenario)
 
@@ -191,7 +195,7 @@ def test_a_warden_that_says_nothing_is_unavailable(monkeypatch: pytest.MonkeyPat
         with pytest.raises(SandboxUnavailable, match="warden did not start"):
             await link.hello()
         with pytest.raises(SandboxUnavailable, match="fork server for python did not start"):
-            await link.start("python", dict, "python3", 1)
+            await started(link)
 
     played(scenario)
 
