@@ -39,5 +39,5 @@ $(VENV)/.server-and-trainer: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.everything: $(VENV)/.server-and-trainer
 	@echo "installing what the tests need into $(VENV)"
-	$(PIP) --editable ".[server,trainer,dev]"
+	$(PIP) --editable ".[server,trainer,docker,dev]"
 	touch $@

@@ -10,9 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("sandboxes", "rewarders", "env_server", "trainer")
-SOURCES = sorted(
-    path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "attacks" not in path.parts
-)
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if "attacks" not in path.parts)
 PROGRAMS = [*SOURCES, *sorted(ROOT.glob("examples/**/*.py")), *sorted(ROOT.glob("benchmarks/**/*.py"))]
 VAGUE = {"utils", "helpers", "common", "base", "misc", "manager", "util", "helper"}
 

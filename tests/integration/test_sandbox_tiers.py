@@ -34,7 +34,8 @@ async def main(tier):
         return {"misconfigured": str(why)}
     finally:
         await sandbox.close()
-    return {"layers": layers, "met": len(checks), "unmet": [f"{check.name}: {check.detail}" for check in checks if not check.ok]}
+    unmet = [f"{check.name}: {check.detail}" for check in checks if not check.ok]
+    return {"layers": layers, "met": len(checks), "unmet": unmet}
 
 print(json.dumps(asyncio.run(main(sys.argv[1])) | {"uid": os.geteuid()}))
 """

@@ -6,12 +6,14 @@ import secrets
 import shutil
 import subprocess
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from sandboxes.policy import base_python
 
+NOBODY = 65534
 WAIT_S = 30.0
 _ENOUGH = "import sys; sys.exit(sys.version_info < (3, 11))"
 
@@ -80,6 +82,26 @@ def python_for_everybody() -> str | None:
     """An interpreter, new enough, that any user of this machine can read; None where there is none."""
     found = (base_python(), shutil.which("python3", path="/usr/local/bin:/usr/bin"))
     return next((os.path.realpath(path) for path in found if path and _is_for_everybody(path)), None)
+
+
+def as_ordinary_user(*actions: Callable[[], object]) -> None:
+    """Do it in a process of a user who owns nothing else, if we are root."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setresgid(NOBODY, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+            for action in actions:
+                action()
+            code = 0
+        finally:
+            if code:
+                traceback.print_exc()
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def _is_for_everybody(python: str) -> bool:

@@ -3,15 +3,13 @@
 import os
 import shutil
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from watched_runs import NOBODY, as_ordinary_user
 
 from sandboxes.inside import clearing
-
-NOBODY = 65534
 
 
 def deep(top: Path) -> None:
@@ -63,26 +61,6 @@ def folder() -> Iterator[Path]:
         os.chown(made, NOBODY, NOBODY)
     yield made
     shutil.rmtree(made, ignore_errors=True)
-
-
-def as_ordinary_user(*actions: Callable[[], object]) -> None:
-    """Do it in a process of a user who owns nothing else, if we are root."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setresgid(NOBODY, NOBODY, NOBODY)
-                os.setresuid(NOBODY, NOBODY, NOBODY)
-            for action in actions:
-                action()
-            code = 0
-        finally:
-            if code:
-                traceback.print_exc()
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 @pytest.mark.parametrize("litter", [deep, many, wide, locked, odd])

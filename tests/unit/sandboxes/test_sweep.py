@@ -1,10 +1,13 @@
 """A sweep removes what the dead left and nothing else."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from watched_runs import NOBODY, as_ordinary_user
 
 from sandboxes.inside import clearing
 from sandboxes.inside.cgroups import Cgroups, NoCgroups, leftovers, owned_by, process_start
@@ -46,6 +49,24 @@ def test_a_link_of_such_a_name_is_left_alone(tmp_path: Path):
         assert (tmp_path / "file").exists()
     finally:
         planted.unlink()
+
+
+def test_an_ordinary_users_sweep_changes_nothing_that_a_link_leads_to():
+    place = Path(tempfile.mkdtemp())
+    target = place / "theirs"
+    target.mkdir(mode=0o750)
+    planted = Path("/tmp") / DEAD
+    planted.symlink_to(target)
+    if os.geteuid() == 0:
+        for path in (place, target):
+            os.chown(path, NOBODY, NOBODY)
+        os.lchown(planted, NOBODY, NOBODY)
+    try:
+        as_ordinary_user(sweep_here)
+        assert target.stat().st_mode & 0o777 == 0o750
+    finally:
+        planted.unlink()
+        shutil.rmtree(place)
 
 
 def test_dead_owners_control_groups_are_removed_and_named():
