@@ -4,7 +4,6 @@ Everything of ours carries the name of its owner, so that nothing of a living on
 the rights to remove something: that stays, for whoever has them.
 """
 
-import importlib.util
 import os
 import stat
 from collections.abc import Iterator
@@ -54,8 +53,6 @@ def _may_be_cleared(folder: Path) -> bool:
 
 
 def _containers() -> list[str]:
-    if importlib.util.find_spec("docker") is None:
-        return []
     from sandboxes.docker import sweep_containers
 
     return sweep_containers()

@@ -10,25 +10,33 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 SCRATCH = "/tmp"
 """A tmpfs of each sandbox's own, and its work folder."""
 _BUILD_AT = "/tmp"
+_SEALED = kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV
 
 
-def build(mounts: Sequence[str], *, proc: bool) -> None:
+def build(mounts: Sequence[str], packages: Sequence[str], *, proc: bool) -> None:
     """Make the tree and move into it. Needs CAP_SYS_ADMIN over a mount namespace of our own.
 
     Args:
         mounts: absolute paths of the machine to show read-only at the same place. Missing ones are left out; symbolic
             links are made anew, so that what they name has to be mounted too.
+        packages: folders to show as `packages_at` says, wherever on the machine they are: under /tmp, too.
         proc: keep a /proc for the keepers to cover with their own. Without it there is none.
 
     Raises:
         OSError: the kernel refuses one of the steps.
     """
+    held = [os.open(path, os.O_PATH | os.O_DIRECTORY) for path in packages]
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("tmpfs", _BUILD_AT, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=1m,nr_inodes=4096")
     for path in readable(mounts):
         _bind(path)
     for path in mounts:
         _link(path)
+    for descriptor, inside in zip(held, packages_at(packages), strict=True):
+        os.makedirs(_BUILD_AT + inside)
+        kernel.mount(f"/proc/self/fd/{descriptor}", _BUILD_AT + inside, flags=kernel.MS_BIND | kernel.MS_REC)
+        kernel.restrict_mount(_BUILD_AT + inside, _SEALED)
+        os.close(descriptor)
     for device in DEVICES:
         _bind(device)
     for link in ("/dev/shm", "/var/tmp"):
@@ -42,6 +50,11 @@ def build(mounts: Sequence[str], *, proc: bool) -> None:
     if proc:
         kernel.mount("/proc", _BUILD_AT + "/proc", flags=kernel.MS_BIND | kernel.MS_REC)
     _enter()
+
+
+def packages_at(packages: Sequence[str]) -> list[str]:
+    """Where `build` shows folders of packages."""
+    return [f"/packages/{number}" for number in range(len(packages))]
 
 
 def readable(mounts: Sequence[str]) -> list[str]:

@@ -68,17 +68,18 @@ class Confinement:
 
 def _prepare(policy: dict[str, Any]) -> Confinement:
     full = policy["tier"] == "full"
-    sys.path += policy["paths"]
-    for name in policy["preload"]:
-        importlib.import_module(name)
-    site.setquit()  # `exit()`, which programs end with
-    address_space_base = _address_space()
+    packages = root.packages_at(policy["paths"]) if full else policy["paths"]
     if full:
         _own_the_mounts()
-        root.build(policy["mounts"], proc=True)
+        root.build(policy["mounts"], policy["paths"], proc=True)
+    sys.path += packages
+    site.setquit()  # `exit` and `quit`, which programs expect to be there
+    for name in policy["preload"]:
+        importlib.import_module(name)
+    address_space_base = _address_space()
     _prefer_to_be_killed(_ZYGOTE_OOM_SCORE)
     _become_nobody(policy["uid"])
-    _check_readable(policy["mounts"])
+    _check_readable([*policy["mounts"], *packages])
     if full:
         _rehearse(policy["shape"], proc=policy["proc"])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps keepers; the warden has their pidfd
@@ -90,7 +91,7 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
         alone=alone,
         proc=policy["proc"],
         landlock=landlock.abi(),
-        readable=[*root.readable(policy["mounts"]), *(["/proc"] if policy["proc"] else [])],
+        readable=[*root.readable(policy["mounts"]), *packages, *(["/proc"] if policy["proc"] else [])],
         seccomp=seccomp.assemble(policy["syscalls"], policy["filtered"], unix_sockets=full, shielded=shielded),
         address_space_base=address_space_base,
     )
