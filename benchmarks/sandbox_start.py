@@ -42,6 +42,8 @@ class Seconds:
     """How long things took, turn by turn."""
 
     bare: list[float] = field(default_factory=list)
+    per_bare: list[float] = field(default_factory=list)
+    """All cores busy: time of a round by its number of bare starts."""
     one: list[float] = field(default_factory=list)
     bare_output: list[float] = field(default_factory=list)
     output: list[float] = field(default_factory=list)
@@ -49,7 +51,7 @@ class Seconds:
     """Latencies of a problem with nothing beside it."""
     beside_others: list[float] = field(default_factory=list)
     per_problem: list[float] = field(default_factory=list)
-    """All cores busy: time of a round by its number of problems."""
+    """As `per_bare`, by the number of problems."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,10 @@ async def one_round(sandbox: NamespaceSandbox, seconds: Seconds) -> None:
         await bare(("-c", WRITES), seconds.bare_output)
         await timed(lambda: whole_output(sandbox), seconds.output)
         await timed(lambda: problem(sandbox), seconds.alone)
-    await busy_cores(sandbox, seconds)
+    starts = STARTS_PER_ROUND * 2
+    seconds.per_bare.append(await busy_cores(lambda: asyncio.to_thread(bare_start, "-c", "pass"), starts))
+    beside = seconds.beside_others
+    seconds.per_problem.append(await busy_cores(lambda: timed(lambda: problem(sandbox), beside), PROBLEMS_PER_ROUND))
 
 
 async def whole_output(sandbox: NamespaceSandbox) -> None:
@@ -120,17 +125,17 @@ async def whole_output(sandbox: NamespaceSandbox) -> None:
     assert (len(result.stdout), result.truncated, result.exit_code) == (OUTPUT_BYTES, False, 0)
 
 
-async def busy_cores(sandbox: NamespaceSandbox, seconds: Seconds) -> None:
-    """As many problems under way as there are cores."""
-    left = iter(range(PROBLEMS_PER_ROUND))
+async def busy_cores(call: Callable[[], Awaitable[object]], count: int) -> float:
+    """Seconds for each of so many calls, with as many under way as there are cores."""
+    left = iter(range(count))
 
     async def stream() -> None:
         for _ in left:
-            await timed(lambda: problem(sandbox), seconds.beside_others)
+            await call()
 
     start = time.perf_counter()
     await asyncio.gather(*(stream() for _ in range(os.cpu_count() or 1)))
-    seconds.per_problem.append((time.perf_counter() - start) / PROBLEMS_PER_ROUND)
+    return (time.perf_counter() - start) / count
 
 
 async def crowd(sandbox: NamespaceSandbox) -> Crowd:
@@ -191,6 +196,7 @@ def figures(seconds: Seconds) -> list[Figure]:
 
     return [
         Figure("bare python", start * 1e3, "ms"),
+        against("bare python, cores busy", seconds.per_bare, "bare python", start),
         against("one program", seconds.one, "bare python", start, 0.7),
         against("ten-case problem, cores busy", seconds.per_problem, "bare python", start, 2.0),
         against("ten-case problem, p50 alone", seconds.alone, "bare python", start),

@@ -253,7 +253,7 @@ def test_a_cancelled_run_ends_and_its_container_is_used_again(image: str, ours: 
             assert (await sandbox.run(HELLO)).stdout == b"hello\n"
         return seen
 
-    assert len(asyncio.run(cancelled())) <= MOST
+    assert len(asyncio.run(cancelled())) < 6, "six runs were given up, and not each of them cost a container"
 
 
 def test_a_killed_owner_leaves_no_container(image: str, client: Any):
