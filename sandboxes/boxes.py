@@ -190,7 +190,7 @@ def source_files(policy: Policy, program: Program) -> list[File]:
 def spec_of(policy: Policy, limits: Limits, argv: list[str] | None) -> dict[str, Any]:
     """How the program is started. A warm interpreter is given the file instead of a command."""
     start: dict[str, Any] = {"main": policy.table.main} if argv is None else {"argv": argv}
-    return {**start, "env": policy.table.env, "rlimits": rlimits(limits, address_space=policy.table.address_space)}
+    return {**start, "rlimits": rlimits(limits, address_space=policy.table.address_space)}
 
 
 def rlimits(limits: Limits, *, address_space: float) -> dict[str, int]:

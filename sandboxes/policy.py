@@ -155,9 +155,10 @@ class Policy:
             "paths": [self.names["packages"]] if self.table.packages else [],
             "syscalls": sorted(value for value in calls.values() if isinstance(value, int)),
             "filtered": calls["filtered"],
+            "env": self.table.env,
             # One hash seed for all: a program that depends on the order of a set does the same thing again. Few
             # allocation arenas: each reserves 64 MiB of the address space that a program may have.
-            "env": {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "MALLOC_ARENA_MAX": "2"},
+            "interpreter_env": {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "MALLOC_ARENA_MAX": "2"},
         }
 
 

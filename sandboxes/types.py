@@ -16,6 +16,10 @@ RelativePath = Annotated[
 """A path below the work folder; it cannot climb out of it."""
 
 
+def _folders_of(path: str) -> list[str]:
+    return [path[:index] for index, letter in enumerate(path) if letter == "/"]
+
+
 class Wire(BaseModel):
     """Base of the types below: frozen, closed, strict, finite; bytes are base64 in JSON."""
 
@@ -62,6 +66,14 @@ class Program(Wire):
     fetch: Annotated[tuple[RelativePath, ...], Field(max_length=64)] = ()
     """Files and folders to bring back after a run. What is missing, too large or not a plain file is left out."""
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _no_file_is_a_folder_too(self) -> Self:
+        for path in self.files:
+            inside = next((folder for folder in _folders_of(path) if folder in self.files), None)
+            if inside:
+                raise ValueError(f"{inside!r} is a file, and {path!r} would be in a folder of that name")
+        return self
 
 
 class SandboxResult(Wire):

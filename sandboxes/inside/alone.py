@@ -92,7 +92,7 @@ class Alone(Spares):
         with theirs:
             self._process = subprocess.Popen(
                 [self._python, *bootstrap("zygote", theirs.fileno())], pass_fds=[theirs.fileno(), held],
-                env=self._policy["env"], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                env=self._policy["interpreter_env"], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
         os.close(held)
         ours.send(json.dumps(self._policy).encode())

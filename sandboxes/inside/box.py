@@ -1,7 +1,6 @@
 """One submission in one sandbox, as the warden sees it: its request, its keeper, and the run that is going on."""
 
 import fcntl
-import json
 import math
 import os
 import selectors
@@ -15,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sandboxes.inside.child import pack_spec
+from sandboxes.inside.keeper import Ended, Order
 from sandboxes.inside.process_tree import cpu_seconds, starved_seconds
 from sandboxes.inside.spares import Keeper, Spares, wait_for_end
 
@@ -32,6 +32,7 @@ _OURS_BYTES, _OURS_PIDS = 16 << 20, 6
 """What slot, keeper and the next spare take of a control group."""
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _CORES = os.cpu_count() or 1
+_NEVER_ENDED = Ended(-1, 0.0, 0, 0, "")
 
 
 @dataclass(eq=False)
@@ -51,11 +52,12 @@ class Run:
     stopped: str | None = None
     kill_at: float = math.inf
     look_at: float = math.inf
-    ended: dict[str, Any] | None = None
+    ended: Ended | None = None
     truncated: bool = False
     pipes: dict[int, bytearray] = field(default_factory=dict)
     """Read ends of standard output and standard error, in this order, and what came out."""
-    files: list[int] = field(default_factory=list)
+    files: list[tuple[str, int]] = field(default_factory=list)
+    """Names and descriptors, as they come."""
 
     @property
     def wall_at(self) -> float:
@@ -181,10 +183,10 @@ class Box:
             run.pipes[reader] = bytearray()
             self._warden.selector.register(reader, selectors.EVENT_READ, partial(self._on_output, reader))
             descriptors.append(writer)
-        order = {name: run.terms[name] for name in ("fetch", "last")}
+        order = Order(run.terms["fetch"], run.terms["last"])
         links = [run.link.fileno()] if run.link else []
         with suppress(ConnectionError):  # the link's end of file tells the rest
-            socket.send_fds(keeper.link, [json.dumps(order).encode()], [*descriptors, *links])
+            socket.send_fds(keeper.link, [order.packed()], [*descriptors, *links])
         for descriptor in descriptors[1:]:
             os.close(descriptor)
         if run.link:
@@ -224,11 +226,11 @@ class Box:
         if message == b"ready" or run is None:
             return
         if run.ended is None:
-            run.ended = json.loads(message)
+            run.ended = Ended.read(message)
         else:
-            run.files += descriptors
-        if len(run.files) == len(run.ended["files"]):
-            self._answer()
+            run.files.append((message.decode(), descriptors[0]))
+        if len(run.files) == run.ended.files:
+            self._answer(lost=run.ended.trouble and f"the program could not be started: {run.ended.trouble}")
 
     def _keeper_is_gone(self, keeper: Keeper) -> None:
         run = self._run
@@ -258,12 +260,10 @@ class Box:
         if run.link:
             run.link.close()
         files = _contents(run.files, run.terms["output_bytes"])
-        names = run.ended["files"] if run.ended else []
-        kept = [(name, data) for name, data in zip(names, files, strict=False) if data is not None]
-        facts = {**self._facts(run, keeper), "lost": lost, "files": [name for name, _ in kept]}
+        facts = {**self._facts(run, keeper), "lost": lost, "files": [*files]}
         streams = tuple(map(bytes, run.pipes.values())) or (b"", b"")
         self._forget_pipes(run)
-        self._warden.say(facts, (*streams, *(data for _, data in kept)))
+        self._warden.say(facts, (*streams, *files.values()))
         if run.then:
             run.then("judge")
         if self._left and not self._dispose():
@@ -278,15 +278,15 @@ class Box:
 
     def _facts(self, run: Run, keeper: Keeper | None) -> dict[str, Any]:
         group = keeper.group if keeper and run.started else None
-        ended = run.ended or {"status": None, "cpu_s": 0.0, "peak_bytes": 0}
+        ended = run.ended or _NEVER_ENDED
         return {
             "run": run.ident,
-            "status": ended["status"],
+            "status": None if ended.status < 0 else ended.status,
             "stopped": run.stopped,
             "truncated": run.truncated,
             "out_of_memory": group.out_of_memory_kills() > run.kills_before if group else False,
-            "cpu_s": _spent(ended["cpu_s"], group.cpu_s() - run.cpu_before if group else 0.0),
-            "peak_bytes": max(group.peak_bytes() if group else 0, ended["peak_bytes"]),
+            "cpu_s": _spent(ended.cpu_s, group.cpu_s() - run.cpu_before if group else 0.0),
+            "peak_bytes": max(group.peak_bytes() if group else 0, ended.peak_bytes),
             "wall_s": time.monotonic() - run.started if run.started else 0.0,
         }
 
@@ -326,12 +326,13 @@ def _read(reader: int) -> bytes | None:
         return None
 
 
-def _contents(files: list[int], most_bytes: int) -> list[bytes | None]:
-    """The files' contents, without those that are over what is left of the limit."""
-    contents: list[bytes | None] = []
-    for descriptor in files:
+def _contents(files: list[tuple[str, int]], most_bytes: int) -> dict[str, bytes]:
+    """The files' contents by name, without those that are over what is left of the limit."""
+    contents: dict[str, bytes] = {}
+    for name, descriptor in files:
         size = os.fstat(descriptor).st_size
-        contents.append(os.pread(descriptor, size, 0) if size <= most_bytes else None)
-        most_bytes -= size if size <= most_bytes else 0
+        if size <= most_bytes:
+            contents[name] = os.pread(descriptor, size, 0)
+            most_bytes -= size
         os.close(descriptor)
     return contents

@@ -2,7 +2,8 @@
 
 import atexit
 import builtins
-import json
+import errno
+import marshal
 import mmap
 import os
 import resource
@@ -20,25 +21,17 @@ from sandboxes.inside import kernel, landlock, seccomp
 OUT_OF_MEMORY_EXIT = 86
 """How a Python program ends that nobody saved from a MemoryError."""
 _SIZES = struct.Struct("!I")
-_OURS = [
-    f"sandboxes{module}"
-    for module in (
-        "",
-        *(
-            f".inside{name}"
-            for name in (
-                "", ".cgroups", ".child", ".clearing", ".keeper", ".kernel", ".landlock", ".root", ".seccomp",
-                ".zygote",
-            )
-        ),
-    )
-]  # fmt: skip
-"""What a program does not find imported, so that it may have modules of these names."""
+_COPIED_BYTES = 1 << 20
+_MARSHAL_VERSION = 2
+"""One that every Python 3 reads: the interpreter of a policy need not be the warden's."""
+_NOT_EXECUTABLE_EXIT = 126
+"""As a shell says that what the compiler made is no program."""
 
 
 def pack_spec(header: dict[str, Any], files: Sequence[tuple[str, bytes, int]]) -> bytes:
     """What the child reads of its own request: how to start, and (path, content, mode) of each file to lay."""
-    text = json.dumps({**header, "files": [(path, len(data), mode) for path, data, mode in files]}).encode()
+    sizes = [(path, len(data), mode) for path, data, mode in files]
+    text = marshal.dumps({**header, "files": sizes}, _MARSHAL_VERSION)
     return b"".join((_SIZES.pack(len(text)), text, *(data for _, data, _ in files)))
 
 
@@ -56,56 +49,99 @@ class Outlook:
     writable: Sequence[str]
 
 
-def become(descriptors: Sequence[int], work: str, outlook: Outlook, *, shared_tmp: bool) -> NoReturn:
+def become(
+    descriptors: Sequence[int], work: str, outlook: Outlook, trouble: mmap.mmap, *, shared_tmp: bool
+) -> NoReturn:
     """Turn this freshly forked process into the program.
+
+    What it touches on the way is copied for it, page by page, and that is most of what a short run costs.
 
     Args:
         descriptors: the request (what `pack_spec` made), then what becomes 0, 1, 2 and, for linked programs, 3.
         work: the work folder.
         outlook: what is left to do of the confinement.
+        trouble: memory shared with the keeper, to say there what kept us from starting the program, which never sees
+            it.
         shared_tmp: /tmp is the machine's, so that temporary files have to go to the work folder.
     """
+    try:
+        spec = _made_ready(descriptors, work, outlook, shared_tmp=shared_tmp)
+        if "argv" in spec:
+            _execute(spec["argv"])
+    except OSError as error:
+        trouble.write(str(error).encode()[: len(trouble)])
+        os._exit(1)
+    trouble.close()
+    _run_python(spec["main"])
+
+
+def _made_ready(descriptors: Sequence[int], work: str, outlook: Outlook, *, shared_tmp: bool) -> dict[str, Any]:
     os.chdir(work)
-    spec = _lay_files(descriptors[0])
+    request = _arrange(descriptors)
+    spec = _lay_files(request)
+    os.close(request)
     if shared_tmp:
         kernel.die_with_parent()  # which no namespace does for us here
-        spec["env"]["TMPDIR"] = work
-    _arrange(descriptors[1:])
+        os.environ["TMPDIR"] = work
     os.setsid()
     _limit(spec["rlimits"], outlook.address_space_base)
     if outlook.landlock:
         landlock.restrict(outlook.landlock, outlook.readable, outlook.writable)
     if outlook.seccomp:
         seccomp.install(outlook.seccomp)
-    if "argv" in spec:
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, and inherited
-            signal.signal(number, signal.SIG_DFL)
-        os.execve(spec["argv"][0], spec["argv"], spec["env"])
-    _run_python(spec["main"], spec["env"])
-
-
-def _lay_files(spec_fd: int) -> dict[str, Any]:
-    with mmap.mmap(spec_fd, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ) as data:
-        end = _SIZES.size + _SIZES.unpack_from(data)[0]
-        spec: dict[str, Any] = json.loads(data[_SIZES.size : end])
-        for path, size, mode in spec["files"]:
-            if "/" in path:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-            written = 0
-            while written < size:
-                written += os.write(descriptor, memoryview(data)[end + written : end + size])
-            os.close(descriptor)
-            end += size
     return spec
 
 
-def _arrange(descriptors: Sequence[int]) -> None:
-    """Put the descriptors where they belong and close every other one."""
-    parked = [os.dup(descriptor) for descriptor in descriptors]
-    for target, descriptor in enumerate(parked):
-        os.dup2(descriptor, target, inheritable=True)
-    kernel.call("close_range", len(descriptors), 0x7FFFFFFF, 0)
+def _arrange(descriptors: Sequence[int]) -> int:
+    """Put the descriptors where they belong and close every other one; the request's is returned."""
+    request, *programs = [os.dup(descriptor) for descriptor in descriptors]
+    for target, descriptor in enumerate(programs):
+        os.dup2(descriptor, target)
+    kept = os.dup2(request, len(programs), inheritable=False)
+    kernel.close_from(kept + 1)
+    return kept
+
+
+def _lay_files(request: int) -> dict[str, Any]:
+    (size,) = _SIZES.unpack(os.pread(request, _SIZES.size, 0))
+    spec: dict[str, Any] = marshal.loads(os.pread(request, size, _SIZES.size))
+    offset = _SIZES.size + size
+    try:
+        for path, size, mode in spec["files"]:
+            _lay(path, mode, request, range(offset, offset + size))
+            offset += size
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _end(f"{path}: {error.strerror}: the limit of disk_bytes is less than the program and its files take", 1)
+    return spec
+
+
+def _lay(path: str, mode: int, request: int, place: range) -> None:
+    if "/" in path:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    start = place.start
+    while start < place.stop:
+        start += os.write(descriptor, os.pread(request, min(_COPIED_BYTES, place.stop - start), start))
+    os.close(descriptor)
+
+
+def _execute(argv: list[str]) -> None:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, and inherited
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execve(argv[0], argv, os.environ)
+    except OSError as error:
+        if argv[0].startswith("/"):  # a tool, and ours to have
+            raise
+        _end(f"{argv[0]}: {error.strerror}", _NOT_EXECUTABLE_EXIT)
+
+
+def _end(why: str, code: int) -> NoReturn:
+    """What is wrong is the program's own doing."""
+    os.write(2, f"{why}\n".encode())
+    os._exit(code)
 
 
 def _limit(limits: dict[str, int], address_space_base: int) -> None:
@@ -118,11 +154,7 @@ def _limit(limits: dict[str, int], address_space_base: int) -> None:
         resource.setrlimit(number, (value, hard if name == "RLIMIT_STACK" else value))
 
 
-def _run_python(main: str, env: dict[str, str]) -> NoReturn:
-    os.environ.clear()
-    os.environ.update(env)
-    for name in _OURS:
-        sys.modules.pop(name, None)
+def _run_python(main: str) -> NoReturn:
     module = types.ModuleType("__main__")
     module.__file__ = main
     module.__builtins__ = builtins  # type: ignore[attr-defined]

@@ -33,8 +33,9 @@ _NUMBERS = {
     "x86_64": {"clone": 56, "pivot_root": 155, "seccomp": 317},
     "aarch64": {"clone": 220, "pivot_root": 41, "seccomp": 277},
 }
+_CLOSE_RANGE = 436
 _SHARED = {
-    "close_range": 436, "mount_setattr": 442, "landlock_create_ruleset": 444, "landlock_add_rule": 445,
+    "mount_setattr": 442, "landlock_create_ruleset": 444, "landlock_add_rule": 445,
     "landlock_restrict_self": 446,
 }  # fmt: skip
 
@@ -42,12 +43,19 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
 for _library in (_libc, _libc_with_gil):
     _library.syscall.restype = ctypes.c_long
+_close_range = _libc["syscall"]
+_close_range.restype, _close_range.argtypes = ctypes.c_long, [ctypes.c_long, ctypes.c_uint, ctypes.c_uint, ctypes.c_int]
 
 
 def call(name: str, *arguments: "int | bytes | ctypes.Array[ctypes.c_char] | None") -> int:
     """One system call. Raises OSError."""
     number = _SHARED.get(name) or _NUMBERS[MACHINE][name]
     return _checked(name, _libc.syscall(ctypes.c_long(number), *map(_argument, arguments)))
+
+
+def close_from(first: int) -> None:
+    """Close this descriptor and every higher one (Linux 5.9). Raises OSError."""
+    _checked("close_range", _close_range(_CLOSE_RANGE, first, 0xFFFFFFFF, 0))
 
 
 def clone(flags: int) -> tuple[int, int]:

@@ -100,7 +100,7 @@ class Spares:
 
         Args:
             warden: whose event loop and control groups are used.
-            policy: what the zygote is told; `env` is the interpreter's own environment.
+            policy: what the zygote is told; `interpreter_env` is its own environment, `env` its programs'.
             python: the interpreter that programs of the policy run in.
             count: how many slots are made at once; more are made when all are busy.
             most: how many there may be. Who finds none waits for one that is being freed.
@@ -122,7 +122,7 @@ class Spares:
         with theirs:
             command = [python, *bootstrap("zygote", theirs.fileno())]
             self._process = subprocess.Popen(
-                command, pass_fds=[theirs.fileno()], env=policy["env"], cwd="/",
+                command, pass_fds=[theirs.fileno()], env=policy["interpreter_env"], cwd="/",
                 stdin=subprocess.DEVNULL, stdout=nobody_reads,
             )  # fmt: skip
         os.close(unseekable)

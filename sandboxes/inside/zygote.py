@@ -43,6 +43,8 @@ def main(control_fd: int) -> None:
     except (OSError, ImportError) as error:
         control.send(json.dumps({"error": str(error)}).encode())
         return
+    os.environ.clear()
+    os.environ.update(policy["env"])  # once, for all the programs
     gc.collect()
     gc.freeze()  # keeps the pages of everything imported shared between runs
     with suppress(ConnectionError):  # the warden is gone

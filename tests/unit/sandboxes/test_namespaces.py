@@ -1,12 +1,14 @@
 """What the embedded backend adds to its warden: slots, remedies, and starting again."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from sandboxes.errors import SandboxMisconfigured, SandboxUnavailable
+from sandboxes.errors import SandboxLost, SandboxMisconfigured, SandboxUnavailable
 from sandboxes.namespaces import NamespaceSandbox
-from sandboxes.types import Outcome, Program, SandboxResult
+from sandboxes.policy import find_policies
+from sandboxes.types import Limits, Outcome, Program, SandboxResult
 
 
 def test_something_runs_beside_an_open_submission_even_where_one_may_be_open():
@@ -67,16 +69,52 @@ def test_a_start_that_is_given_up_leaves_nothing_and_does_not_keep_the_next_one(
     assert asyncio.run(scenario()) == b"1\n"
 
 
+def ran(program: Program, sandbox: NamespaceSandbox | None = None) -> SandboxResult:
+    chosen = sandbox or NamespaceSandbox()
+
+    async def scenario() -> SandboxResult:
+        try:
+            return await chosen.run(program)
+        finally:
+            await chosen.close()
+
+    return asyncio.run(scenario())
+
+
 def test_a_program_that_compiles_to_nothing_is_a_program_that_fails():
     sandbox = NamespaceSandbox()
     if sandbox.policies["java"].missing:
         pytest.skip("there is no Java on this machine")
-
-    async def scenario() -> SandboxResult:
-        try:
-            return await sandbox.run(Program(language="java", source="// nothing"))
-        finally:
-            await sandbox.close()
-
-    result = asyncio.run(scenario())
+    result = ran(Program(language="java", source="// nothing"), sandbox)
     assert (result.outcome, result.exit_code) == (Outcome.EXITED, 1)
+
+
+def test_a_tool_that_cannot_be_executed_is_a_fault_and_no_programs_exit():
+    policies = find_policies()
+    bash = policies["bash"]
+    assert bash.table.run is not None
+    gone = bash.table.run.model_copy(update={"argv": ("/usr/bin/no-such-bash", "main.sh")})
+    table = bash.table.model_copy(update={"run": gone})
+    sandbox = NamespaceSandbox(policies={**policies, "bash": replace(bash, table=table)})
+    with pytest.raises(SandboxLost, match=r"could not be started: .*no-such-bash"):
+        ran(Program(language="bash", source="exit 0"), sandbox)
+
+
+def test_a_program_that_is_larger_than_its_disk_is_told_so():
+    result = ran(Program(source="pass", files={"data": bytes(2**20)}, limits=Limits(disk_bytes=2**16)))
+    assert (result.outcome, result.exit_code) == (Outcome.EXITED, 1)
+    assert b"data: No space left on device" in result.stderr
+    assert b"disk_bytes" in result.stderr
+
+
+def test_what_a_compiler_made_and_nobody_can_execute_is_the_programs_failure():
+    policies = find_policies()
+    c = policies["c"]
+    assert c.table.compile is not None
+    echo = c.table.compile.model_copy(update={"argv": ("{gcc}", "-E", "-o", "program", "main.c")})
+    sandbox = NamespaceSandbox(
+        policies={**policies, "c": replace(c, table=c.table.model_copy(update={"compile": echo}))}
+    )
+    result = ran(Program(language="c", source="int main() { return 0; }"), sandbox)
+    assert (result.stage, result.exit_code) == ("run", 126)
+    assert b"Exec format error" in result.stderr or b"Permission denied" in result.stderr
