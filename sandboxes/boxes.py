@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sandboxes.classify import Ending, classify
-from sandboxes.errors import SandboxLost
+from sandboxes.errors import SandboxLost, SandboxMisconfigured
 from sandboxes.inside.frames import pack
 from sandboxes.policy import Policy
-from sandboxes.types import MIB, Limits, Outcome, Program, SandboxResult
+from sandboxes.types import MIB, Limits, Outcome, Program, SandboxResult, Submission
 from sandboxes.warden_link import Answer, WardenLink
 
 _ARTEFACT_CACHE_BYTES = 256 * MIB
@@ -165,14 +165,28 @@ class Linking(Protocol):
         """Run the boxes of these numbers, on these terms. Raises SandboxFault."""
 
 
-async def linked(between: Linking, judge: Box, candidate: Box) -> tuple[SandboxResult, SandboxResult]:
-    """Run two boxes with a socket between them. Raises SandboxFault."""
-    boxes = (judge, candidate)
+async def linked(
+    between: Callable[[WardenLink, WardenLink], Linking], judge: Submission, candidate: Submission
+) -> tuple[SandboxResult, SandboxResult]:
+    """Run two boxes with a socket between them.
+
+    Args:
+        between: what links boxes of these two wardens.
+        judge: with it the run ends.
+        candidate: it is ended then.
+
+    Raises:
+        SandboxMisconfigured: one of them is no box, because it did not compile.
+        SandboxFault: as `Submission.run` does.
+    """
+    boxes = [box for box in (judge, candidate) if isinstance(box, Box)]
+    if len(boxes) < 2:
+        raise SandboxMisconfigured("a linked program did not compile; link programs in languages that are not compiled")
     limits = [box._policy.raised(box._program.limits) for box in boxes]
     orders = [
         (box._number, run_terms(limit, box._program.fetch, last=True)) for box, limit in zip(boxes, limits, strict=True)
     ]
-    answers = await between.link(*orders)
+    answers = await between(*(box.link for box in boxes)).link(*orders)
     first, second = (
         result_of(answer, limit, box._policy, box._origin)
         for answer, limit, box in zip(answers, limits, boxes, strict=True)

@@ -20,7 +20,7 @@ from sandboxes.docker_engine import Engine, Room
 from sandboxes.errors import SandboxLost, SandboxMisconfigured, SandboxUnavailable
 from sandboxes.image_policies import policies_of, questions
 from sandboxes.layers import Layer
-from sandboxes.policy import Policy
+from sandboxes.policy import Policy, chosen
 from sandboxes.types import MIB, Limits, Program, SandboxResult, Submission
 
 _SURVEY = Room(memory_bytes=1024 * MIB, pids=256, disk_bytes=64 * MIB, inodes=4096)
@@ -69,7 +69,7 @@ class DockerSandbox:
         """Digest of policy, toolchain version, image and runtime. Raises SandboxFault, always so before `start`."""
         if not self._policies:
             raise SandboxUnavailable("the sandbox has not been started")
-        return self._policy(language).digest
+        return chosen(self._policies, language).digest
 
     async def start(self) -> None:
         """Remove what dead servers left, find out what the image has, and let the canaries try to get out.
@@ -81,7 +81,7 @@ class DockerSandbox:
         from sandboxes.attack_suite import canaries
 
         pool = await self._ready()
-        pool.make_ahead(shape_for(self._policy("python"), Limits()))
+        pool.make_ahead(shape_for(chosen(self._policies, "python"), Limits()))
         escaped = [result for result in await canaries(self) if not result.contained]
         if escaped:
             await self.close()
@@ -90,7 +90,7 @@ class DockerSandbox:
     async def layers(self) -> list[Layer]:
         """Which layers of isolation hold, and what to do about those that do not. Raises SandboxFault."""
         await self._ready()
-        policy = self._policy("python")
+        policy = chosen(self._policies, "python")
         async with self._lent(policy, Limits(), 0) as link:
             return _layers(await link.hello(), await link.started(policy.name))
 
@@ -108,12 +108,7 @@ class DockerSandbox:
     async def run_linked(self, judge: Program, candidate: Program) -> tuple[SandboxResult, SandboxResult]:
         """Run two programs, each in a container of its own, with a socket between them. Raises SandboxFault."""
         async with self._run_slots, self._opened(judge) as first, self._opened(candidate) as second:
-            for program, submission in ((judge, first), (candidate, second)):
-                if isinstance(submission, NotCompiled):
-                    raise SandboxMisconfigured(f"a linked program in {program.language} did not compile")
-            assert isinstance(first, Box), "only boxes are left"
-            assert isinstance(second, Box), "only boxes are left"
-            return await linked(Joint(first.link, second.link), first, second)
+            return await linked(Joint, first, second)
 
     async def close(self) -> None:
         """End every run and remove every container."""
@@ -127,7 +122,7 @@ class DockerSandbox:
     @asynccontextmanager
     async def _opened(self, program: Program) -> AsyncIterator[Box | NotCompiled]:
         await self._ready()
-        policy = self._policy(program.language)
+        policy = chosen(self._policies, program.language)
         origin = Origin(self.backend, policy.digest)
         size = len(program.source) + sum(map(len, program.files.values()))
         made = None
@@ -149,15 +144,6 @@ class DockerSandbox:
         async with pool.lent(shape_for(policy, limits)) as container:
             await container.carry(request_bytes)
             yield container.link
-
-    def _policy(self, language: str) -> Policy:
-        policy = self._policies.get(language)
-        if policy is None:
-            known = ", ".join(sorted(self._policies))
-            raise SandboxMisconfigured(f"no policy for the language {language[:40]!r}; there are {known}")
-        if policy.missing:
-            raise SandboxMisconfigured(policy.missing)
-        return policy
 
     async def _ready(self) -> ContainerPool:
         """The containers, once engine and image are known to be usable. Raises SandboxFault."""

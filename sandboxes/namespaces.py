@@ -19,7 +19,7 @@ from sandboxes.boxes import Artefacts, Box, NotCompiled, Origin, linked, opened,
 from sandboxes.errors import SandboxFault, SandboxMisconfigured, SandboxUnavailable
 from sandboxes.inside.spares import bootstrap
 from sandboxes.layers import Layer, layers_of
-from sandboxes.policy import Policy, base_python, find_policies
+from sandboxes.policy import Policy, base_python, chosen, find_policies
 from sandboxes.sweep import sweep_here
 from sandboxes.types import Limits, Program, SandboxResult, Submission
 from sandboxes.warden_link import WardenLink
@@ -80,7 +80,7 @@ class NamespaceSandbox:
 
     def policy_digest(self, language: str) -> str:
         """Digest of tier and policy, toolchain version included. Raises SandboxMisconfigured."""
-        policy = self._policy(language)
+        policy = chosen(self._policies, language)
         return "sha256:" + hashlib.sha256(f"{self._tier} {policy.digest}".encode()).hexdigest()
 
     async def start(self) -> None:
@@ -118,12 +118,7 @@ class NamespaceSandbox:
     async def run_linked(self, judge: Program, candidate: Program) -> tuple[SandboxResult, SandboxResult]:
         """Run two programs with a socket between them. Raises SandboxFault."""
         async with self._run_slots, self._opened(judge) as first, self._opened(candidate) as second:
-            for program, submission in ((judge, first), (candidate, second)):
-                if isinstance(submission, NotCompiled):
-                    raise SandboxMisconfigured(f"a linked program in {program.language} did not compile")
-            assert isinstance(first, Box), "only boxes are left"
-            assert isinstance(second, Box), "only boxes are left"
-            return await linked(await self._connected("python"), first, second)
+            return await linked(lambda warden, _: warden, first, second)
 
     async def close(self) -> None:
         """End the warden and, with it, everything it started."""
@@ -135,20 +130,11 @@ class NamespaceSandbox:
 
     @asynccontextmanager
     async def _opened(self, program: Program) -> AsyncIterator[Box | NotCompiled]:
-        policy = self._policy(program.language)
+        policy = chosen(self._policies, program.language)
         link = await self._connected(policy.name)
         origin = Origin(self.backend, self.policy_digest(policy.name))
         async with opened(link, policy, program, origin, self._artefacts) as submission:
             yield submission
-
-    def _policy(self, language: str) -> Policy:
-        policy = self._policies.get(language)
-        if policy is None:
-            known = ", ".join(sorted(self._policies))
-            raise SandboxMisconfigured(f"no policy for the language {language[:40]!r}; there are {known}")
-        if policy.missing:
-            raise SandboxMisconfigured(policy.missing)
-        return policy
 
     async def _connected(self, language: str) -> WardenLink:
         """The warden, started again if it was lost, with the language's fork server."""
@@ -165,7 +151,7 @@ class NamespaceSandbox:
         return link
 
     async def _started(self, link: WardenLink, language: str) -> dict[str, Any]:
-        policy = self._policy(language)
+        policy = chosen(self._policies, language)
         if "digest" not in vars(policy):
             await asyncio.to_thread(getattr, policy, "digest")  # asks the toolchain for its version
         told = partial(policy.for_zygote, self._tier, NOBODY_UID, shape_of(Limits()))

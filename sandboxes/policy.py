@@ -197,10 +197,10 @@ def base_python() -> str:
 
 
 def _find(name: str, table: LanguageTable, python: str | None) -> Policy:
-    chosen = os.path.realpath(base_python() if table.packages or not python else python)
+    interpreter = os.path.realpath(base_python() if table.packages or not python else python)
     names = {
-        "python": chosen,
-        "python_root": str(Path(chosen).parents[1]),
+        "python": interpreter,
+        "python_root": str(Path(interpreter).parents[1]),
         "packages": sysconfig.get_paths()["purelib"],
     }
     try:
@@ -208,6 +208,17 @@ def _find(name: str, table: LanguageTable, python: str | None) -> Policy:
     except toolchains.Missing as missing:
         return Policy(name, table, names, f"{name}: {missing}")
     return Policy(name, table, found, None)
+
+
+def chosen(policies: Mapping[str, Policy], language: str) -> Policy:
+    """The policy of a language that runs here. Raises SandboxMisconfigured."""
+    policy = policies.get(language)
+    if policy is None:
+        known = ", ".join(sorted(policies))
+        raise SandboxMisconfigured(f"no policy for the language {language[:40]!r}; there are {known}")
+    if policy.missing:
+        raise SandboxMisconfigured(policy.missing)
+    return policy
 
 
 def offered(policies: Mapping[str, Policy]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandboxes.inside import clearing, landlock
 from sandboxes.inside.root import SCRATCH
-from sandboxes.inside.spares import Keeper, Shape, Slot, Spares, Use, bootstrap, hear, wait_for_end
+from sandboxes.inside.spares import Keeper, Shape, Slot, Use, bootstrap, hear, wait_for_end
 
 if TYPE_CHECKING:
     from sandboxes.inside.warden import Warden
@@ -47,7 +47,7 @@ class OnlyKeeper(Keeper):
             os.kill(-1, signal.SIGKILL)
 
 
-class Alone(Spares):
+class Alone:
     """The zygote of a policy, which is its own keeper."""
 
     def __init__(self, warden: "Warden", policy: dict[str, Any], python: str) -> None:
@@ -65,6 +65,16 @@ class Alone(Spares):
         self._ending: set[Keeper] = set()
         self._answered = False
         self._start()
+
+    @property
+    def zygote_pid(self) -> int:
+        """The process that is fork server and keeper."""
+        return self._keeper.pid
+
+    @property
+    def ending(self) -> bool:
+        """Whether a keeper was killed and is not gone yet."""
+        return bool(self._ending)
 
     def take(self, shape: Shape, use: Use) -> None:
         """Give the keeper to `use` when it is ready; None when there can be none."""

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sandboxes.inside.child import pack_spec
 from sandboxes.inside.keeper import Ended, Order
 from sandboxes.inside.process_tree import cpu_seconds, starved_seconds
-from sandboxes.inside.spares import Keeper, Spares, wait_for_end
+from sandboxes.inside.spares import Keeper, Shape, Use, wait_for_end
 
 if TYPE_CHECKING:
     from sandboxes.inside.warden import Warden
@@ -65,11 +65,39 @@ class Run:
         return self.started + float(self.terms["wall_s"]) + self.starved_s
 
 
+class Keepers(Protocol):
+    """Where keepers of one policy come from."""
+
+    isolated: bool
+    """Its programs have namespaces of their own."""
+    out_of_reach: bool
+    """No program can end its keeper."""
+    trouble: str | None
+    """Why there can be no keeper."""
+
+    @property
+    def zygote_pid(self) -> int:
+        """The fork server's process."""
+
+    @property
+    def ending(self) -> bool:
+        """Whether a keeper was killed and is not gone yet."""
+
+    def take(self, shape: Shape, use: Use) -> None:
+        """Give a keeper of that shape to `use`, now or when one is ready; None when the zygote is gone."""
+
+    def end(self, keeper: Keeper, then: Callable[[], None]) -> None:
+        """Kill a keeper. When it is gone there is room for another submission, and `then` is called."""
+
+    def close(self) -> None:
+        """End the zygote and everything it forked."""
+
+
 class Box:
     """A submission: the same program for every run, one run at a time."""
 
     def __init__(
-        self, warden: "Warden", ident: int, spares: Spares, spec: dict[str, Any], files: list[tuple[str, bytes, int]]
+        self, warden: "Warden", ident: int, spares: Keepers, spec: dict[str, Any], files: list[tuple[str, bytes, int]]
     ) -> None:
         self._warden, self.ident, self._spares = warden, ident, spares
         self._spec = sealed(pack_spec(spec, files))

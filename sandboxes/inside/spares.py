@@ -108,14 +108,12 @@ class Spares:
         self._warden, self._name, self._count, self._most = warden, policy["name"], count, most
         self._shape: Shape = policy["shape"]
         self.isolated = policy["tier"] == "full"
-        """Its programs have namespaces of their own."""
         self._slots: list[Slot] = []
         self._spares_lost = 0
         self._being_made: deque[Slot] = deque()
         self._waiting: deque[tuple[Shape, Use]] = deque()
         self._ending: set[Keeper] = set()
         self.out_of_reach = self.isolated
-        """No program can end its keeper."""
         self.trouble: str | None = None
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         unseekable, nobody_reads = os.pipe()

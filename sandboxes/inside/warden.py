@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sandboxes.inside import frames, kernel
-from sandboxes.inside.box import Box
+from sandboxes.inside.box import Box, Keepers
 from sandboxes.inside.cgroups import Cgroups, NoCgroups
 from sandboxes.inside.spares import Spares
 
@@ -46,7 +46,7 @@ class Warden:
         self._incoming = frames.Incoming()
         self._outgoing: deque[memoryview] = deque()
         self._writing = False
-        self._policies: dict[str, Spares] = {}
+        self._policies: dict[str, Keepers] = {}
         self._boxes: dict[int, Box] = {}
         self._leaving: set[Box] = set()
         for descriptor in server:
