@@ -105,19 +105,26 @@ def mounts() -> set[str]:
     return {line for line in lines if not line.split()[4].startswith(("/run", "/var/lib"))}
 
 
-def left_of(wardens: list[int]) -> list[str]:
+def family_of(pids: list[int]) -> dict[int, int]:
+    """Processes and when they started: a number alone is soon another's."""
+    return {pid: process_start(pid) for pid in pids}
+
+
+def left_of(family: dict[int, int]) -> list[str]:
     """Control groups and work folders that carry these processes' names."""
-    places = ("/tmp/assay-{0}-*", "/sys/fs/cgroup/**/assay-{0}-*")
-    return [path for pid in wardens for place in places for path in glob.glob(place.format(pid), recursive=True)]
+    places = ("/tmp/assay-{0}-{1}-*", "/sys/fs/cgroup/**/assay-{0}-{1}-*")
+    return [
+        path for owner in family.items() for place in places for path in glob.glob(place.format(*owner), recursive=True)
+    ]
 
 
 def kill_and_look(process: subprocess.Popen[bytes]) -> None:
     """Kill a server; nothing of what it started is left after a sweep."""
-    family = {pid: process_start(pid) for pid in descendants(process.pid)}
+    family = family_of(descendants(process.pid))
     process.kill()
     process.wait()
     until(lambda: not [pid for pid, start in family.items() if alive(pid) and process_start(pid) == start])
-    until(lambda: sweep_here() is not None and left_of(list(family)) == [])  # the last one may still be dying
+    until(lambda: sweep_here() is not None and left_of(family) == [])  # the last one may still be dying
 
 
 @pytest.mark.parametrize("doing", BUSY)
@@ -141,9 +148,9 @@ def test_a_sweep_touches_nothing_of_a_living_server(tier: Tier, python: str):
     mark = new_mark()
     with server(tier, python, "python", marked_source(mark, BUSY["sleeping"])) as process:
         until(lambda: len(processes(mark)) == 2)
-        before = left_of(descendants(process.pid))
+        before = left_of(family_of(descendants(process.pid)))
         sweep_here()
-        assert left_of(descendants(process.pid)) == before
+        assert left_of(family_of(descendants(process.pid))) == before
         assert len(processes(mark)) == 2
 
 
@@ -179,7 +186,7 @@ def test_a_slot_that_is_killed_takes_no_other_run_with_it(tier: Tier, python: st
             assert (await asyncio.wait_for(beside, WAIT_S)).outcome is Outcome.EXITED
             await works(used)
             assert alive(warden)
-            family = [warden, *descendants(warden)]
+            family = family_of([warden, *descendants(warden)])
         assert left_of(family) == []
 
     asyncio.run(scenario())
@@ -254,7 +261,7 @@ def test_closing_ends_the_runs_in_flight_and_leaves_nothing_to_sweep(tier: Tier,
             runs = [asyncio.create_task(used.run(long_program(mark))) for _ in range(3)]
             await comes_true(lambda: len(processes(mark)) == 2)
             keeper, slot, zygote, warden, *_ = ancestors(processes(mark)[0])
-            family = [warden, *descendants(warden)]
+            family = family_of([warden, *descendants(warden)])
             await asyncio.wait_for(used.close(), WAIT_S)
             ends = await asyncio.wait_for(asyncio.gather(*runs, return_exceptions=True), WAIT_S)
         assert all(isinstance(end, SandboxFault) for end in ends)
