@@ -1,4 +1,4 @@
-"""`env-server`: serve, check, score, plugins, audit; `sandbox` is in `sandbox_cli.py`.
+"""`env-server`: serve, check, check-tasks, score, plugins, audit; `sandbox` is in `sandbox_cli.py`.
 
 Exit codes: 0 yes; 1 the thing asked about is bad; 2 asked wrongly; 3 could not find out.
 """
@@ -97,6 +97,24 @@ def score(
     else:
         err.print(summary.sentence())
     raise typer.Exit(0 if summary.scored == summary.total else 1)
+
+
+@app.command("check-tasks")
+def check_tasks(
+    tasks: Annotated[Path, typer.Argument(help="JSONL: one task a line, as `task` in an item of POST /v1/score.")],
+    rubric: Annotated[str | None, typer.Option(help="Rubric of the tasks that name none.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Leave with 1 for warnings too.")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the tasks of a file, their references above all. Leaves with 1 if one of them cannot be scored."""
+    from env_server import task_checking, task_report
+
+    report = task_report.Document() if as_json else task_report.Table()
+    settings = load_config(config, {"ledger.enabled": False, "sandbox.backend": "off"})
+    tally = task_checking.check_tasks(settings, tasks, rubric, report.add)
+    report.close(tally)
+    raise typer.Exit(0 if tally.is_sound(strict=strict) else 1)
 
 
 @plugins.command("list")

@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationEr
 
 from rewarders.digests import digest, digest_bytes
 from rewarders.errors import InvalidTask, PluginError, boundary
+from rewarders.reference_check import ReferenceCheck, as_rewarder
 from rewarders.types import Verdict
 
 GROUP = "rewarders"
@@ -28,6 +29,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 VERSION = re.compile(r"[0-9]+(\.[0-9]+)*[a-z0-9.+-]*")
 ARGUMENTS = ("completion", "reference", "params")
 ASYNC_ARGUMENTS = (*ARGUMENTS, "tools")
+CHECK_ARGUMENTS = ("reference", "params")
 CPU_BUDGET_S = 2.0
 MAX_CPU_BUDGET_S = 3600.0
 _UNECHOED = frozenset(
@@ -79,6 +81,7 @@ class Mark:
     reference: type[BaseModel] | None
     cpu_budget_s: float | None
     preload: tuple[str, ...]
+    check: ReferenceCheck | None
 
 
 def rewarder(
@@ -89,6 +92,7 @@ def rewarder(
     reference: type[BaseModel] | None = None,
     cpu_budget_s: float | None = None,
     preload: Sequence[str] = (),
+    check: ReferenceCheck | None = None,
 ) -> Callable[[S], S]:
     """Mark a function as a rewarder.
 
@@ -104,8 +108,10 @@ def rewarder(
         cpu_budget_s: CPU seconds for one completion, 2 if not given; spending more is a verdict of 0, `too_costly`.
             For plain functions alone: what an async one runs is bounded by the limits it gives its tools.
         preload: modules that worker processes import ahead of the first call; for plain functions alone.
+        check: `check(reference, params)` says what is wrong with a reference that validates, as `TaskProblem`s. It is
+            what `env-server check-tasks` asks; serving does not. It runs in a worker process, under the same budget.
     """
-    mark = Mark(name, version, params, reference, cpu_budget_s, tuple(preload))
+    mark = Mark(name, version, params, reference, cpu_budget_s, tuple(preload), check)
 
     def attach(function: S) -> S:
         function.__rewarder__ = mark  # type: ignore[attr-defined]
@@ -134,6 +140,17 @@ class RewarderSpec:
     Wider than the function itself on purpose: a changed helper changes verdicts too. Of `sandboxes` as well where it is
     async, since that is what its tools are made of.
     """
+    check: ReferenceCheck | None = None
+    """Says what is wrong with a reference that validates."""
+
+    @cached_property
+    def checker(self) -> "RewarderSpec | None":
+        """Its reference check as a pure rewarder, under a name that no rewarder can have."""
+        if self.check is None:
+            return None
+        budget_s = self.cpu_budget_s or CPU_BUDGET_S
+        dressed = as_rewarder(self.check)
+        return replace(self, name=f"{self.name} (check)", function=dressed, cpu_budget_s=budget_s, check=None)
 
     @property
     def is_async(self) -> bool:
@@ -190,6 +207,7 @@ class Registry:
 
     def __init__(self, specs: Iterable[RewarderSpec] = ()) -> None:
         self._specs: dict[str, RewarderSpec] = {}
+        self._checkers: dict[str, RewarderSpec] = {}
         for spec in specs:
             self._take(spec)
 
@@ -233,7 +251,7 @@ class Registry:
         spec = RewarderSpec(
             mark.name, mark.version, function, mark.params or NoParams, mark.reference,
             None if is_async else mark.cpu_budget_s or CPU_BUDGET_S, mark.preload,
-            distribution, _code_digest(packages, distribution),
+            distribution, _code_digest(packages, distribution), mark.check,
         )  # fmt: skip
         return self._take(spec)
 
@@ -247,11 +265,13 @@ class Registry:
         if taken:
             raise PluginError(f"{spec.distribution}: the name {spec.name!r} is taken by {taken.distribution}")
         self._specs[spec.name] = spec
+        if checker := spec.checker:
+            self._checkers[checker.name] = checker
         return spec
 
     def get(self, name: str) -> RewarderSpec | None:
-        """The rewarder of that name, if it is installed."""
-        return self._specs.get(name)
+        """The rewarder of that name, or the `checker` of one, if it is installed."""
+        return self._specs.get(name) or self._checkers.get(name)
 
     def __iter__(self) -> Iterator[RewarderSpec]:
         return iter(sorted(self._specs.values(), key=lambda spec: spec.name))
@@ -327,6 +347,8 @@ def _check(function: Scorer, mark: Mark, distribution: str) -> None:
         raise PluginError(f"{where}: has no docstring; its first line is what users are shown")
     if mark.cpu_budget_s is not None and not 0 < mark.cpu_budget_s <= MAX_CPU_BUDGET_S:  # also refuses NaN
         raise PluginError(f"{where}: cpu_budget_s is {mark.cpu_budget_s}; it has to be over 0 and at most 3600")
+    if mark.check and tuple(inspect.signature(mark.check).parameters) != CHECK_ARGUMENTS:
+        raise PluginError(f"{where}: its check takes other arguments than ({', '.join(CHECK_ARGUMENTS)})")
 
 
 def _check_arguments(function: Scorer, mark: Mark, where: str) -> None:

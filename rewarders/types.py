@@ -107,6 +107,17 @@ class Verdict(Wire):
         return evidence if size <= MAX_EVIDENCE_BYTES else {"left_out_bytes": size}
 
 
+class TaskProblem(Wire):
+    """Something wrong with a task itself, found before anything is scored by it."""
+
+    severity: Literal["error", "warning"]
+    """An error makes the task useless; a warning is for a person to look at."""
+    code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    """Short code from the closed list of the check."""
+    message: str
+    """For the owner of the tasks, so it may repeat the reference."""
+
+
 class Fault(Wire):
     """A failure of ours. Never a number."""
 

@@ -2,51 +2,88 @@
 
 Built to be hard to fool and impossible to stall. Model text is never evaluated: it goes through a small
 parser of our own, sizes are checked before anything is computed, and what cannot be proved equal is not
-equal. There is no tolerance.
+equal. There is no tolerance but the one that `params` asks for.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+from rewarders.maths.checking import check_reference
 from rewarders.maths.ladder import Finding, Reason, Rung, climb_each
-from rewarders.maths.reference import Params, Reference
+from rewarders.maths.params import Params
+from rewarders.maths.reference import Reference
 from rewarders.registry import rewarder
-from rewarders.text import Extracted, Extractor, extract
+from rewarders.text import Extracted, Extractor, extract, final_answer, unfinished
 from rewarders.types import Completion, FinishReason, Verdict
 
 __all__ = ["Params", "Reason", "Reference", "Rung", "equal", "verify"]
 
 _EVIDENCE_CHARS = 300
 _MAX_EQUIVALENT_BOXES = 4
+_UNMARKED = frozenset({Extractor.BARE, Extractor.PROSE})
+_CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.ABORT})
 
 
-@rewarder("maths.equal", version="1.0", params=Params, reference=Reference, preload=("sympy",))
+@rewarder("maths.equal", version="1.1", params=Params, reference=Reference, preload=("sympy",), check=check_reference)
 def equal(completion: Completion, reference: Reference, params: Params) -> Verdict:
     """1 if the final answer means the same as the reference, else 0."""
     found = extract(completion.text, params.accept)
-    cut_off = completion.finish_reason in (FinishReason.LENGTH, FinishReason.ABORT)
-    if found is None or (cut_off and found.extractor is Extractor.BARE):
+    if found is None or not _counts(completion, found, params):
         return Verdict(score=0.0, reason=Reason.NO_ANSWER)
-    return _verdict(_judge(reference, found), found.text, extractor=found.extractor.value)
+    return _judged(reference, found, params)
 
 
-def verify(reference: Reference, answer: str, params: Params | None = None) -> Verdict:
-    """Judge an answer that has already been extracted. `params` says nothing about comparing, so far."""
-    return _verdict(climb_each(reference.answer, answer), answer)
+def verify(reference: Any, answer: str, params: Params | None = None) -> Verdict:
+    r"""Judge an answer, without a server.
+
+    Args:
+        reference: the right answer, or a list of spellings of it any one of which is right, or a `Reference`.
+        answer: an answer, or a whole completion that ends with one.
+        params: how exact it has to be; by default exactly the value of the reference, in any form.
+
+    Raises:
+        pydantic.ValidationError: the reference is none.
+    """
+    chosen = params or Params()
+    expected = reference if isinstance(reference, Reference) else Reference.model_validate(reference)
+    return _judged(expected, extract(answer, chosen.accept) or Extracted((answer,), Extractor.BARE), chosen)
 
 
-def _judge(reference: Reference, found: Extracted) -> Finding:
+def _counts(completion: Completion, found: Extracted, params: Params) -> bool:
+    """Whether the answer can be the final one, if the completion was cut off."""
+    if completion.finish_reason not in _CUT_OFF:
+        return True
+    marked = found.extractor not in _UNMARKED and not unfinished(completion.text)
+    return params.truncated == "marked" and marked
+
+
+def _judged(reference: Reference, found: Extracted, params: Params) -> Verdict:
+    expected = [final_answer(alternative) for alternative in reference.answer]
+    return _verdict(_found(expected, found, params), found)
+
+
+def _found(expected: Sequence[str], found: Extracted, params: Params) -> Finding:
     """Several boxes side by side are one list, or one value in several forms; otherwise they are a hedge."""
-    finding = climb_each(reference.answer, found.text)
+    finding = climb_each(expected, found.text, params)
     if len(found.answers) == 1 or finding.reason is Reason.EQUAL:
         return finding
     if len(found.answers) <= _MAX_EQUIVALENT_BOXES:
-        findings = [climb_each(reference.answer, answer) for answer in found.answers]
+        findings = [climb_each(expected, answer, params) for answer in found.answers]
         if all(each.reason is Reason.EQUAL for each in findings):
             return findings[-1]
     return Finding(Reason.AMBIGUOUS, finding.rung)
 
 
-def _verdict(finding: Finding, answer: str, **how: str) -> Verdict:
-    evidence = {"answer": _shown(answer), "rung": finding.rung.value, **how}
-    return Verdict(score=float(finding.reason is Reason.EQUAL), reason=finding.reason, evidence=dict(evidence))
+def _verdict(finding: Finding, found: Extracted) -> Verdict:
+    evidence = {
+        "answer": _shown(found.text),
+        "extractor": found.extractor.value,
+        "rung": finding.rung.value,
+        "parsed": finding.parsed,
+        "expected": finding.expected,
+    }
+    told = {name: text for name, text in evidence.items() if text}
+    return Verdict(score=float(finding.reason is Reason.EQUAL), reason=finding.reason, evidence=dict(told))
 
 
 def _shown(answer: str) -> str:

@@ -1,12 +1,14 @@
 """Exact rational arithmetic on answer trees, with the size of every result known before it is computed."""
 
+from collections.abc import Callable
 from fractions import Fraction
-from math import comb, factorial, isqrt
+from math import ceil, comb, factorial, floor, gcd, isqrt, lcm
 
 from rewarders.maths.tree import Apply, MathsError, Node, Number, TooCostly
 
 MAX_BITS = 100_000
 MAX_FACTORIAL = 1_000
+_MAX_DEGREE = 64
 
 
 class Undefined(MathsError):
@@ -92,7 +94,36 @@ def _binomial(values: list[Fraction]) -> Fraction:
     return Fraction(comb(int(n), int(k)))
 
 
-_OPERATIONS = {
+def _whole(values: list[Fraction], combine: Callable[..., int]) -> Fraction:
+    """Greatest common divisor and least common multiple, of fractions over their common denominator."""
+    below = lcm(*(value.denominator for value in values))
+    return Fraction(combine(*(int(value * below) for value in values)), below)
+
+
+def _remainder(values: list[Fraction]) -> Fraction:
+    if not values[1]:
+        raise Undefined("a remainder of a division by zero")
+    return values[0] % values[1]
+
+
+def _odd_root(values: list[Fraction]) -> Fraction | None:
+    """A root of small whole degree that is rational."""
+    base, degree = values
+    if degree.denominator != 1 or not 1 <= degree <= _MAX_DEGREE or (base < 0 and degree % 2 == 0):
+        return None
+    above, below = (_whole_root(abs(number), int(degree)) for number in (base.numerator, base.denominator))
+    return None if above is None or below is None else Fraction(above if base >= 0 else -above, below)
+
+
+def _whole_root(number: int, degree: int) -> int | None:
+    low, high = 0, 1 << (number.bit_length() // degree + 1)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if middle**degree < number else (low, middle)
+    return low if low**degree == number else None
+
+
+_OPERATIONS: dict[str, Callable[[list[Fraction]], Fraction | None]] = {
     "add": lambda values: sum(values, Fraction(0)),
     "mul": _product,
     "div": _quotient,
@@ -102,4 +133,12 @@ _OPERATIONS = {
     "sqrt": lambda values: _perfect_root(values[0], Fraction(1, 2)),
     "factorial": _factorial,
     "binomial": _binomial,
+    "floor": lambda values: Fraction(floor(values[0])),
+    "ceil": lambda values: Fraction(ceil(values[0])),
+    "gcd": lambda values: _whole(values, gcd),
+    "lcm": lambda values: _whole(values, lcm),
+    "max": max,
+    "min": min,
+    "mod": _remainder,
+    "root": _odd_root,
 }

@@ -1,16 +1,26 @@
-"""The ladder: exact text, then plain numbers, then meaning. It stops at the first rung that is sure."""
+"""The ladder: exact text, choices, moments, plain numbers, meaning. It stops at the first rung that is sure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from fractions import Fraction
 
+from rewarders.maths.choices import read_choice, same_choice
 from rewarders.maths.compare import same
+from rewarders.maths.decimals import is_print_of, is_within, margin
+from rewarders.maths.forms import has_form
+from rewarders.maths.moments import read_moment, same_moment
 from rewarders.maths.normalise import MAX_ANSWER_CHARS, canonical, normalise
-from rewarders.maths.numbers import read_number
+from rewarders.maths.numbers import read_number, with_decimal_point
+from rewarders.maths.params import Params
 from rewarders.maths.parse import parse
+from rewarders.maths.printing import shown
 from rewarders.maths.spread import spread
-from rewarders.maths.tree import Group, MathsError, Node, TooCostly, Unparsable
-from rewarders.maths.units import DEGREE, compatible, split_unit
+from rewarders.maths.tree import Group, MathsError, Node, Number, TooCostly, Unparsable
+from rewarders.maths.units import DEGREE, compatible, split_letter_unit, split_unit
+from rewarders.maths.vocabulary import PHRASES
+from rewarders.maths.words import read_words
 
 
 class Reason(StrEnum):
@@ -22,6 +32,10 @@ class Reason(StrEnum):
     """The answer was understood and is something else, or could not be proved to be the same."""
     AMBIGUOUS = "ambiguous"
     """Several answers where the reference is one: `4 or 5`, or two different boxes."""
+    WRONG_FORM = "wrong_form"
+    """The answer has the value of the reference, not the form that `params` asks for."""
+    NO_UNIT = "no_unit"
+    """The answer has the value of the reference and not its unit, which `params` asks for."""
     UNPARSABLE = "unparsable"
     """The answer is not the text of the reference and not in the language of the parser."""
     TOO_COSTLY = "too_costly"
@@ -34,6 +48,8 @@ class Rung(StrEnum):
     """What settled it."""
 
     TEXT = "text"
+    CHOICE = "choice"
+    MOMENT = "moment"
     NUMBER = "number"
     MEANING = "meaning"
 
@@ -44,58 +60,134 @@ class Finding:
 
     reason: Reason
     rung: Rung
+    parsed: str = ""
+    """The answer as it was read, bounded; empty if it was compared as text."""
+    expected: str = ""
+    """The reference as it was read."""
 
 
-def climb(expected: str, answer: str) -> Finding:
+_LETTER_ALONE = re.compile(r"[(\[]?[A-J][)\]]?[.]?")
+_EXACT = Params()
+
+
+def climb(expected: str, answer: str, params: Params = _EXACT) -> Finding:
     """Compare an answer with one reference, both as they were written."""
     if len(answer) > MAX_ANSWER_CHARS:
         return Finding(Reason.TOO_COSTLY, Rung.TEXT)
-    wanted, given = normalise(expected), normalise(answer)
+    wanted, given = _standard(expected), _standard(answer)
     if not given:
         return Finding(Reason.NO_ANSWER, Rung.TEXT)
-    if wanted and canonical(wanted) == canonical(given):
-        return Finding(Reason.EQUAL, Rung.TEXT)
-    (wanted_value, wanted_unit), (given_value, given_unit) = split_unit(wanted), split_unit(given)
-    units_agree = compatible(wanted_unit, given_unit)
-    target, number = read_number(wanted_value), read_number(given_value)
-    if target is not None and number is not None:
-        return Finding(Reason.EQUAL if units_agree and target == number else Reason.WRONG, Rung.NUMBER)
-    if not units_agree:
-        return Finding(Reason.WRONG, Rung.MEANING)
-    reason = _by_meaning(
-        wanted if wanted_unit == DEGREE else wanted_value,
-        given if given_unit == DEGREE else given_value,
-    )
-    return Finding(reason, Rung.MEANING)
+    finding = _found(wanted, given, params)
+    if finding.reason is not Reason.EQUAL:
+        return finding
+    if params.units == "required" and split_unit(wanted)[1] and not split_unit(given)[1]:
+        return replace(finding, reason=Reason.NO_UNIT)
+    return finding if has_form(given, params) else replace(finding, reason=Reason.WRONG_FORM)
 
 
-def climb_each(expected: Sequence[str], answer: str) -> Finding:
+def climb_each(expected: Sequence[str], answer: str, params: Params = _EXACT) -> Finding:
     """Compare an answer with all alternatives of a reference; a refusal to look at it outweighs `wrong`."""
     findings = []
     for alternative in expected:
-        finding = climb(alternative, answer)
+        finding = climb(alternative, answer, params)
         if finding.reason is Reason.EQUAL:
             return finding
         findings.append(finding)
     return next((finding for finding in findings if finding.reason is not Reason.WRONG), findings[0])
 
 
-def _by_meaning(wanted: str, given: str) -> Reason:
+def _standard(text: str) -> str:
+    normalised = normalise(text)
+    return PHRASES.get(normalised.casefold(), normalised)
+
+
+def _found(wanted: str, given: str, params: Params) -> Finding:
+    if wanted and canonical(wanted) == canonical(given):
+        return Finding(Reason.EQUAL, Rung.TEXT)
+    for rung in _RUNGS:
+        finding = rung(wanted, given, params)
+        if finding is not None:
+            return finding
+    return Finding(Reason.WRONG, Rung.MEANING)
+
+
+def _by_choice(wanted: str, given: str, params: Params) -> Finding | None:
+    if not _LETTER_ALONE.fullmatch(wanted) or read_choice(wanted) is None or (chosen := read_choice(given)) is None:
+        return None
+    reason = Reason.EQUAL if same_choice(wanted, given) else Reason.WRONG
+    return Finding(reason, Rung.CHOICE, chosen, read_choice(wanted) or "")
+
+
+def _by_moment(wanted: str, given: str, params: Params) -> Finding | None:
+    """Where the reference is a date or a time of day. A bare `8:30` may be a ratio, unless the answer says am or pm."""
+    expected, moment = read_moment(wanted), read_moment(given)
+    if expected is None or moment is None:
+        return None
+    equal = same_moment(expected, moment)
+    if expected.could_be_ratio and not (equal and moment.states_half):
+        return None
+    return Finding(Reason.EQUAL if equal else Reason.WRONG, Rung.MOMENT, given, wanted)
+
+
+def _by_number(wanted: str, given: str, params: Params) -> Finding | None:
+    (target, wanted_unit), (number, given_unit) = _number(wanted), _number(given)
+    if target is not None and number is None:
+        number, given_unit = _other_number(given)
+    if number is not None and target is None:
+        target = read_number(with_decimal_point(wanted))
+    if target is None or number is None:
+        return None
+    equal = compatible(wanted_unit, given_unit) and _same_number(target, number, margin(wanted, target, params))
+    return Finding(Reason.EQUAL if equal else Reason.WRONG, Rung.NUMBER, shown(Number(number)), shown(Number(target)))
+
+
+def _number(text: str) -> tuple[Fraction | None, str]:
+    in_words = read_words(text)
+    if in_words is not None:
+        return in_words, ""
+    value, unit = split_unit(text)
+    return read_number(value), unit
+
+
+def _other_number(text: str) -> tuple[Fraction | None, str]:
+    """Readings that only a plain number as reference makes likely: `5 m`, `99颗`, a decimal comma."""
+    value, unit = split_letter_unit(text)
+    number = read_number(value) if unit else None
+    return (number, unit) if number is not None else (read_number(with_decimal_point(text)), "")
+
+
+def _same_number(target: Fraction, number: Fraction, allowed: Fraction) -> bool:
+    if abs(target - number) <= allowed:
+        return True
+    return is_print_of(Number(number), Number(target)) or is_print_of(Number(target), Number(number))
+
+
+def _by_meaning(wanted: str, given: str, params: Params) -> Finding | None:
+    (wanted_value, wanted_unit), (given_value, given_unit) = split_unit(wanted), split_unit(given)
+    if not compatible(wanted_unit, given_unit):
+        return Finding(Reason.WRONG, Rung.MEANING)
     try:
-        answer = parse(given)
+        answer = parse(given if given_unit == DEGREE else given_value)
     except TooCostly:
-        return Reason.TOO_COSTLY
+        return Finding(Reason.TOO_COSTLY, Rung.MEANING)
     except Unparsable:
-        return Reason.UNPARSABLE
+        return Finding(Reason.UNPARSABLE, Rung.MEANING)
     try:
-        expected = parse(wanted)
+        expected = parse(wanted if wanted_unit == DEGREE else wanted_value)
     except MathsError:  # such a reference is compared as text alone
-        return Reason.AMBIGUOUS if _is_several(answer) else Reason.WRONG
+        return Finding(Reason.AMBIGUOUS if _is_several(answer) else Reason.WRONG, Rung.MEANING, shown(answer))
+    reason = _compared(wanted, expected, answer, params)
+    return Finding(reason, Rung.MEANING, shown(answer), shown(expected))
+
+
+def _compared(wanted: str, expected: Node, answer: Node, params: Params) -> Reason:
     try:
-        if same(expected, answer):
+        if same(expected, answer) or is_within(wanted, expected, answer, params):
             return Reason.EQUAL
     except TooCostly:
         return Reason.TOO_COSTLY
+    except MathsError:
+        return Reason.WRONG
     hedged = _is_several(answer) and not isinstance(spread(expected), Group)
     return Reason.AMBIGUOUS if hedged else Reason.WRONG
 
@@ -103,3 +195,6 @@ def _by_meaning(wanted: str, given: str) -> Reason:
 def _is_several(node: Node) -> bool:
     spelled_out = spread(node)
     return isinstance(spelled_out, Group) and spelled_out.kind == "list"
+
+
+_RUNGS: tuple[Callable[[str, str, Params], Finding | None], ...] = (_by_choice, _by_moment, _by_number, _by_meaning)

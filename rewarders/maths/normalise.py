@@ -13,8 +13,9 @@ MAX_ANSWER_CHARS = 200_000
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
 _RAISED = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
 _LOWERED = re.compile("[₀-₉]+")
-_CIRCLED = re.compile("[①-⓿❶-➓]")
+_CIRCLED = re.compile("[①-⑳⓪❶-❿➀-➉➊-➓]+")
 
+_BLACKBOARD = str.maketrans({letter: rf"\mathbb{{{plain}}} " for letter, plain in zip("ℝℤℕℚℂ", "RZNQC", strict=True)})
 _LOOKALIKES = str.maketrans(
     {
         **dict.fromkeys("−‐‑‒–—―﹣－", "-"),
@@ -26,6 +27,18 @@ _LOOKALIKES = str.maketrans(
         **dict.fromkeys("°º", r"\degree "),
         **dict.fromkeys("‘’′", "'"),
         **dict.fromkeys("“”", '"'),
+        "≈": r"\approx ",
+        "≡": r"\equiv ",
+        "→": r"\to ",
+        "∖": r"\setminus ",
+        "∧": r"\land ",
+        "∨": r"\lor ",
+        "⌊": r"\lfloor ",
+        "⌋": r"\rfloor ",
+        "⌈": r"\lceil ",
+        "⌉": r"\rceil ",
+        "⟨": r"\langle ",
+        "⟩": r"\rangle ",
         "√": "sqrt ",
         "π": r"\pi ",
         "∞": r"\infty ",
@@ -59,17 +72,29 @@ _REWRITES = tuple(
             r"(?<=\d)(?:\{,\}|,\s?\\!)\s?(?=\d{3})",
             "",
         ),  # a LaTeX thousands separator, which a plain comma may not be
-        (r"\\(?:left|right|[bB]igg?[lr]?|mleft|mright|displaystyle|limits)(?![a-zA-Z])", " "),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\(?:left|right|middle)\s?\.", " "),
         (
-            r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|mbox|operatorname)\s?\{([^{}]*)\}",
+            r"\\(?:left|right|middle|[bB]igg?[lrm]?|mleft|mright|displaystyle|textstyle|limits|nolimits|hline)"
+            r"(?![a-zA-Z])",
+            " ",
+        ),
+        (r"\\(?:[lr]?vert)(?![a-zA-Z])", "|"),
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
+        (
+            r"\\(?:text|textbf|textit|textrm|textsf|textnormal|mathrm|mathbf|boldsymbol|mathit|mathsf|mathcal|mbox|hbox|emph"
+            r"|operatorname\*?|underline)\s?\{([^{}]*)\}",
             r" \1 ",
         ),
         (r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![a-zA-Z]))|\\degrees?(?![a-zA-Z])", r"\\degree "),
         (r"\\(?:leqslant|leq)(?![a-zA-Z])", r"\\le "),
         (r"\\(?:geqslant|geq)(?![a-zA-Z])", r"\\ge "),
         (r"\\neq(?![a-zA-Z])|!=", r"\\ne "),
-        (r"\\varnothing(?![a-zA-Z])", r"\\emptyset "),
+        (r"\\(?:varnothing|O)(?![a-zA-Z])", r"\\emptyset "),
+        (r"\\smallsetminus(?![a-zA-Z])", r"\\setminus "),
+        (r"\\not\s?=", r"\\ne "),
+        (r":=", "="),
+        (r"\\h(?:space|skip)\*?\{[^{}]{0,20}\}|\\(?:thinspace|enspace|medspace|nobreakspace)(?![a-zA-Z])", " "),
         (r"\\div(?![a-zA-Z])", "/"),
         (r"\\lt(?![a-zA-Z])", "<"),
         (r"\\gt(?![a-zA-Z])", ">"),
@@ -78,9 +103,17 @@ _REWRITES = tuple(
         (r"\\([%#&_])", r"\1"),
         (r"\*\*", "^"),
         (r"([\^_])\{([A-Za-z0-9])\}", r"\1\2 "),
+        (r"(?<=[\d)\]}])(or|and)(?=[A-Z(\d\\])", r" \1 "),
         (r"\s+", " "),
     )
 )
+_ONLY = re.compile(r"(?:only|just|exactly|simply)\s+", re.IGNORECASE)
+"""Words that may stand before an answer and add nothing."""
+_ROW_BREAK = re.compile(r"\\\\(?:\s?\[[^\[\]]{0,12}\])?")
+_DOUBLED = re.compile(r"\\\\(?=[A-Za-z(){}\[\]$%])")
+_REPEATING = re.compile(r"(?<![\d.])(\d{0,30})\.(\d{0,30})\\(?:overline|bar|dot)\s?(?:\{\s?(\d{1,30})\s?\}|(\d))(?!\d)")
+_GOES_ON = re.compile(r"(?<![\d.])(\d{1,30})\.(\d{0,30}?)(\d)\3\3+ ?(?:\.\.\.|\\[lcd]?dots(?![a-z]))")
+"""A decimal that repeats its last digit three times and then has dots."""
 _LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])")
 
 
@@ -89,9 +122,32 @@ def normalise(text: str) -> str:
     if not text.isascii():
         text = _plain_characters(text)
     text = "".join(char for char in text if char >= " " or char in "\t\n\r").strip("*` \n\t\r\"'")
+    if "\\" in text:
+        text = _REPEATING.sub(_as_fraction, _line_breaks(text))
+    if ".." in text or "dots" in text:
+        text = _GOES_ON.sub(_as_fraction, text)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
-    return text.lstrip("`\"',;: ").rstrip("`\"'.,;: \\")
+    text = text.lstrip("`\"',;: ").rstrip("`\"'.,;: \\")
+    filler = _ONLY.match(text)
+    return text[filler.end() :] if filler else text
+
+
+def _line_breaks(text: str) -> str:
+    r"""Row breaks get a name, so that a backslash is always one: `\\frac`, escaped twice on its way, is `\frac`."""
+    if "\\\\" not in text:
+        return text
+    if "\\\\begin" in text or "\\begin" not in text:
+        text = _DOUBLED.sub(r"\\", text.replace("\\\\\\\\", r"\cr "))
+    return _ROW_BREAK.sub(r"\\cr ", text)
+
+
+def _as_fraction(repeating: re.Match[str]) -> str:
+    r"""`0.1\overline{36}` is 3/22: the repeated digits stand over as many nines."""
+    whole, before, period, *digit = repeating.groups()
+    period = period or digit[0]
+    above = int(whole + before + period) - int(whole + before or "0")
+    return rf"\frac{{{above}}}{{{'9' * len(period) + '0' * len(before)}}}"
 
 
 def canonical(normalised: str) -> str:
@@ -106,7 +162,8 @@ def canonical(normalised: str) -> str:
 
 
 def _plain_characters(text: str) -> str:
-    text = _CIRCLED.sub(lambda sign: rf"\circled {unicodedata.numeric(sign[0], 0):g} ", text)
+    text = text.translate(_BLACKBOARD)
+    text = _CIRCLED.sub(lambda signs: ", ".join(f"{unicodedata.numeric(sign, 0):g}" for sign in signs[0]), text)
     text = _RAISED.sub(lambda run: "^{" + "".join(_SUPERSCRIPTS[char] for char in run[0]) + "}", text)
     text = _LOWERED.sub(lambda run: "_{" + unicodedata.normalize("NFKC", run[0]) + "}", text)
     text = "".join(map(_plain_fraction, text)) if any(map(_is_fraction, set(text))) else text

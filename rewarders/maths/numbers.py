@@ -11,7 +11,7 @@ MAX_DIGITS = 4_000
 
 MAX_TEN_EXPONENT = 4_000
 
-_INTEGER = r"(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)"
+_INTEGER = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)"
 _DECIMAL = rf"(?:{_INTEGER}(?:\.\d*)?|\.\d+)"
 _TIMES_TEN = r"(?: ?(?:\\times|\\cdot|\*|x) ?10 ?\^ ?(?:\{ ?([-+]?\d+) ?\}|\(([-+]?\d+)\)|([-+]?\d+))|[eE]([-+]?\d+))"
 _NUMBER = re.compile(rf"([-+]?) ?({_DECIMAL}){_TIMES_TEN}? ?$")
@@ -24,6 +24,7 @@ _FACTORS = {
     **{"hundred": Fraction(100), "thousand": Fraction(10**3), "million": Fraction(10**6)},
     **{"billion": Fraction(10**9), "trillion": Fraction(10**12), "dozen": Fraction(12)},
 }
+_DECIMAL_COMMA = re.compile(r"([-+]? ?)(\d{1,3}(?:\.\d{3})+|\d{1,3}(?: \d{3})+|\d{1,40}),(\d{1,40})( ?%?)")
 _FACTOR = re.compile(rf" ?({'|'.join(_FACTORS)})$")
 _LONGEST_FACTOR = 12
 
@@ -33,6 +34,16 @@ def read_number(text: str) -> Fraction | None:
     factor = _FACTOR.search(text, max(0, len(text) - _LONGEST_FACTOR))
     value = _plain(text[: factor.start()] if factor else text)
     return value * _FACTORS[factor[1]] if factor and value is not None else value
+
+
+def with_decimal_point(text: str) -> str:
+    """A number with a decimal comma, as in `1.000,99` and `3,14`, written with a point; empty for anything else.
+
+    `1,234` is not for here: it has a thousands separator. To be used only where one number is expected, since `1,22`
+    may be two.
+    """
+    match = _DECIMAL_COMMA.fullmatch(text)
+    return f"{match[1]}{match[2].replace('.', '').replace(' ', '')}.{match[3]}{match[4]}" if match else ""
 
 
 def _plain(text: str) -> Fraction | None:

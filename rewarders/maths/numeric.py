@@ -34,7 +34,7 @@ def differ(first: Node, second: Node) -> bool:
     """
     values = list(values_at_points(first, second))
     constant = not variables(first) | variables(second)
-    return len(values) < (1 if constant else ENOUGH_POINTS) or not all(_agree(*pair) for pair in values)
+    return len(values) < (1 if constant else ENOUGH_POINTS) or not all(agree(*pair) for pair in values)
 
 
 def values_at_points(*nodes: Node) -> Iterator[tuple[Any, ...]]:
@@ -61,7 +61,13 @@ def _place(name: str, point: int) -> Fraction:
     return -place if point % 2 and dice.random() < 0.6 else place
 
 
-def _agree(left: Any, right: Any) -> bool:
+def constant_value(node: Node) -> Any:
+    """The value of an expression without variables, as an mpmath number; None if it has none. Raises TooCostly."""
+    return next((value for (value,) in values_at_points(node)), None) if not variables(node) else None
+
+
+def agree(left: Any, right: Any) -> bool:
+    """Whether two values are the same to thirty digits."""
     size = max(abs(left), abs(right), 1)
     return bool(abs(left - right) <= size * 10**-AGREEING_DIGITS)
 
@@ -116,11 +122,23 @@ def _apply(node: Apply, args: list[Any]) -> Any:
             return mpmath.log(args[0]) / mpmath.log(args[1])
         case "factorial" | "binomial" if max(map(abs, args)) > MAX_FACTORIAL:
             raise TooCostly(f"{node.head} of over {MAX_FACTORIAL}")
-        case "pm" | "mp":
-            raise Undefined("two values")
+        case "max" | "min":
+            return _extreme(node.head, args)
+        case "mod":
+            return args[0] - args[1] * mpmath.floor(args[0] / args[1])
+        case "pm" | "mp" | "gcd" | "lcm" | "residue" | "det":
+            raise Undefined(f"no number: {node.head}")
     if abs(args[0]) > (MAX_EXPONENT if node.head in _GROWING else 10**AGREEING_DIGITS):
         raise TooCostly(f"{node.head} of too large a number")
     return getattr(mpmath, node.head)(*args)
+
+
+def _extreme(head: str, args: list[Any]) -> Any:
+    import mpmath
+
+    if any(mpmath.im(arg) != 0 for arg in args):
+        raise Undefined("complex numbers have no order")
+    return (max if head == "max" else min)(map(mpmath.re, args))
 
 
 def _power(base: Any, exponent: Any) -> Any:

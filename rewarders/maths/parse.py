@@ -1,23 +1,36 @@
 r"""A recursive-descent parser for the LaTeX and plain text that answers are written in.
 
-It reads `+ - * / ^ !`, implicit multiplication, `\frac \sqrt[n] \binom`, elementary functions, Greek letters,
-tuples, sets, intervals, unions, lists, labels (`x = 5`) and inequalities. Text it does not know is refused,
-never guessed at; nothing is evaluated and nothing is ever handed to `eval` or to SymPy's parser.
+It reads `+ - * / ^ ! mod`, implicit multiplication, functions, Greek letters, tuples, sets, intervals, set operations,
+lists, labels (`x = 5`) and inequalities; `commands` reads what starts with a backslash. Text it does not know is
+refused, never guessed at; nothing is evaluated and nothing is ever handed to `eval` or to SymPy's parser.
 
-Binding, weakest first: list < relation < ratio < union < sum < product < sign < power < factorial and
-percent.
+Binding, weakest first: list < relation < ratio < set operation < sum < product < sign < power < factorial and percent.
 """
 
 from fractions import Fraction
 
+from rewarders.maths.brackets import bars, bracketed, in_its_base
+from rewarders.maths.commands import command, starts_a_factor
 from rewarders.maths.tokens import END, Kind, Token, tokenise
 from rewarders.maths.tree import Apply, Group, Node, Number, Relation, Symbol, TooCostly, Unparsable, Word
-from rewarders.maths.vocabulary import CLOSING, CONSTANTS, FUNCTIONS, GREEK, INVERSES, OPERATORS, RELATIONS
+from rewarders.maths.vocabulary import (
+    CHOOSERS,
+    CLOSING,
+    CONSTANTS,
+    FUNCTIONS,
+    GREEK,
+    INVERSES,
+    PRODUCTS,
+    RELATIONS,
+    SET_OPERATORS,
+    SIGNS,
+)
 
 MAX_DEPTH = 80
 MAX_DIVISIONS = 20
 
-_SEPARATORS = frozenset({",", ";", "and", "or"})
+_SEPARATORS = frozenset({",", ";", "and", "or", "cr", "land", "lor", "wedge", "vee"})
+_EITHER = frozenset({"or", "lor", "vee"})
 _LONGEST_PRODUCT_OF_LETTERS = 3
 
 
@@ -28,136 +41,178 @@ def parse(text: str) -> Node:
         Unparsable: if it is not in the language.
         TooCostly: if it is too long or too deep.
     """
-    return _Parser(tokenise(text)).answer()
+    return Parser(tokenise(text)).answer()
 
 
-class _Parser:
+class Parser:
+    """The grammar, over the tokens of one answer."""
+
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._at = 0
         self._depth = 0
-        self._open_bars = 0
+        self.open_bars = 0
+        """How many `|` wait for their other half; while there are any, a `|` closes."""
+        self.in_set_head = False
+        """Whether a `:` ends what is being read, as in `{x : x > 0}`."""
+        self.differentials = False
+        """Whether `dx` is a differential."""
 
-    # -- tokens ------------------------------------------------------------------------------------------
+    # -- tokens --------------------------------------------------------------------------------------------------
 
     @property
-    def _next(self) -> Token:
+    def next(self) -> Token:
+        """The token to come."""
         return self._tokens[self._at]
 
-    def _peek(self, *texts: str) -> bool:
-        return self._next.kind is not Kind.NUMBER and self._next.text in texts
+    @property
+    def after_next(self) -> Token:
+        """The one after that."""
+        return self._tokens[min(self._at + 1, len(self._tokens) - 1)]
 
-    def _take(self) -> Token:
-        token = self._next
+    def peek(self, *texts: str) -> bool:
+        """Whether one of these comes next."""
+        return self.next.kind is not Kind.NUMBER and self.next.text in texts
+
+    def take(self) -> Token:
+        """The next token, whatever it is."""
+        token = self.next
         self._at += token is not END
         return token
 
-    def _accept(self, *texts: str) -> str | None:
-        return self._take().text if self._peek(*texts) else None
+    def accept(self, *texts: str) -> str | None:
+        """The next token if it is one of these."""
+        return self.take().text if self.peek(*texts) else None
 
-    def _expect(self, text: str) -> None:
-        if not self._accept(text):
+    def expect(self, text: str) -> None:
+        """Take a token that has to come. Raises Unparsable."""
+        if not self.accept(text):
             raise Unparsable(f"expected {text} at token {self._at}")
 
-    # -- lists and relations -----------------------------------------------------------------------------
-
-    def answer(self) -> Node:
-        items = self._items()
-        if self._next is not END:
-            raise Unparsable(f"token {self._at} fits nowhere")
-        return items[0] if len(items) == 1 else Group("list", items)
-
-    def _items(self) -> tuple[Node, ...]:
-        """One or more relations between separators; `a, and b` has one separator."""
-        self._accept("either", "both")
-        items = [self._relation()]
-        while self._peek(*_SEPARATORS):
-            self._accept(",", ";")
-            self._accept("and", "or")
-            items.append(self._relation())
-        return tuple(items)
-
-    def _relation(self) -> Node:
-        self._descend()
-        sides, ops = [self._ratio()], []
-        while (op := RELATIONS.get(self._next.text)) and self._next.kind is not Kind.LETTERS:
-            self._take()
-            ops.append(op)
-            sides.append(self._ratio())
-        self._depth -= 1
-        return Relation(tuple(ops), tuple(sides)) if ops else sides[0]
-
-    def _descend(self) -> None:
+    def descend(self) -> None:
+        """Go one level down. Raises TooCostly."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise TooCostly(f"nested deeper than {MAX_DEPTH}")
 
+    def ascend(self) -> None:
+        """Come back."""
+        self._depth -= 1
+
+    # -- lists and relations ---------------------------------------------------------------------------------------
+
+    def answer(self) -> Node:
+        """All of it. Raises Unparsable, TooCostly."""
+        items, either = self.items()
+        if self.next is not END:
+            raise Unparsable(f"token {self._at} fits nowhere")
+        if len(items) == 1:
+            return items[0]
+        return Group("or" if either and all(isinstance(item, Relation) for item in items) else "list", items)
+
+    def items(self) -> tuple[tuple[Node, ...], bool]:
+        """Relations between separators, and whether all of these say "or"; `a, and b` has one separator."""
+        self.accept("either", "both")
+        items, separators = [self.relation()], []
+        while self.peek(*_SEPARATORS):
+            taken = [self.take().text]
+            if taken[0] in ",;" and (word := self.accept("and", "or")):
+                taken.append(word)
+            if taken[0] == "cr" and self.next is END:
+                break
+            separators.append(taken[-1])
+            items.append(self.relation())
+        return tuple(items), bool(separators) and set(separators) <= _EITHER
+
+    def relation(self) -> Node:
+        """Ratios between signs of relation, or one of them alone."""
+        self.descend()
+        sides, ops = [self._residue()], []
+        while (op := RELATIONS.get(self.next.text)) and self.next.kind is not Kind.LETTERS:
+            self.take()
+            ops.append(op)
+            sides.append(self._residue())
+        self.ascend()
+        return Relation(tuple(ops), tuple(sides)) if ops else sides[0]
+
+    def _residue(self) -> Node:
+        r"""`3 \pmod 7`, or anything without a modulus."""
+        value = self._ratio()
+        if self.accept("pmod"):
+            return Apply("residue", (value, self.argument()))
+        if self.peek("(") and self.after_next.text == "mod":
+            self.take()
+            self.take()
+            modulus = self.sum()
+            self.expect(")")
+            return Apply("residue", (value, modulus))
+        return value
+
     def _ratio(self) -> Node:
-        """`2:1`. Never read as a quotient, since `1:20` and `2:40` may be times of day."""
-        parts = [self._union()]
-        while self._accept(":"):
-            parts.append(self._union())
+        """`2:1`. Not a quotient yet, since `1:20` and `2:40` may be times of day."""
+        parts = [self._set_operation()]
+        while not self.in_set_head and self.accept(":"):
+            parts.append(self._set_operation())
+        if len(parts) == 2 and isinstance(parts[0], Word):  # `Minimum: 1`
+            return Relation(("=",), (parts[0], parts[1]))
         return Group("ratio", tuple(parts)) if len(parts) > 1 else parts[0]
 
-    def _union(self) -> Node:
-        parts = [self._sum()]
-        while OPERATORS.get(self._next.text) == "cup":
-            self._take()
-            parts.append(self._sum())
-        return Group("union", tuple(parts)) if len(parts) > 1 else parts[0]
+    def _set_operation(self) -> Node:
+        value = self.sum()
+        while self.next.kind is Kind.COMMAND and (head := SET_OPERATORS.get(self.next.text)):
+            self.take()
+            other = self.sum()
+            if head == "union" and isinstance(value, Group) and value.kind == "union":
+                value = Group("union", (*value.items, other))
+            else:
+                value = Group(head, (value, other))
+        return value
 
-    # -- sums and products -------------------------------------------------------------------------------
+    # -- sums and products -----------------------------------------------------------------------------------------
 
-    def _sum(self) -> Node:
-        terms = [self._product()]
-        while op := self._accept("+", "-", "pm", "mp"):
-            term = self._product()
-            terms.append(term if op == "+" else Apply("neg" if op == "-" else op, (term,)))
+    def sum(self) -> Node:
+        """Products between signs."""
+        terms = [self.product()]
+        while op := self.accept(*SIGNS):
+            terms.append(signed(op, self.product()))
         return Apply("add", tuple(terms)) if len(terms) > 1 else terms[0]
 
-    def _product(self) -> Node:
+    def product(self) -> Node:
+        """Factors side by side or with signs between them."""
         factors, divisions = [self._signed()], 0
         while True:
-            if self._accept("/"):
-                factors = [Apply("div", (_product_of(factors), self._signed()))]
+            if self.accept("/"):
+                factors = [Apply("div", (product_of(factors), self._signed()))]
                 divisions += 1
-            elif OPERATORS.get(self._next.text) == "*" or self._peek("*"):
-                self._take()
+            elif self.accept(*PRODUCTS):
                 factors.append(self._signed())
-            elif self._starts_a_factor():
+            elif self.accept("mod", "bmod"):
+                factors = [Apply("mod", (product_of(factors), self._signed()))]
+                divisions += 1
+            elif starts_a_factor(self, _SEPARATORS):
                 self._take_beside(factors)
             else:
-                return _product_of(factors)
+                return product_of(factors)
             if divisions > MAX_DIVISIONS:
                 raise TooCostly(f"over {MAX_DIVISIONS} divisions in a row")
 
     def _take_beside(self, factors: list[Node]) -> None:
         """A factor without a sign before it; an integer beside a fraction of digits is a mixed number."""
-        left, before, here = factors[-1], self._tokens[self._at - 1], self._next
+        left, before, here = factors[-1], self._tokens[self._at - 1], self.next
         if here.kind is Kind.NUMBER and before.kind is Kind.NUMBER:
             raise Unparsable("two numbers side by side")
         right = self._power()
         if before.kind is Kind.NUMBER and here.text == "frac" and _is_plain_fraction(right):
             factors[-1] = _mixed_number(left, right)
-        elif isinstance(left, Symbol) and here.text == "(" and self._next.text != "^":
-            factors[-1] = Apply("call", (left, right))
+        elif isinstance(left, Symbol) and here.text == "(" and self.next.text != "^":
+            factors[-1] = _called(left, right)
         else:
             factors.append(right)
-
-    def _starts_a_factor(self) -> bool:
-        token = self._next
-        if token.text == "|":
-            return not self._open_bars
-        if token.kind is Kind.COMMAND:
-            return token.text in FUNCTIONS or token.text in GREEK or token.text in ("frac", "binom", "pi", "infty")
-        if token.kind is Kind.LETTERS:
-            return token.text not in _SEPARATORS
-        return token.kind is Kind.NUMBER or token.text in ("(", "[", "{")
 
     def _signed(self) -> Node:
         """A factor with any number of signs before it."""
         signs = []
-        while sign := self._accept("+", "-", "pm", "mp"):
+        while sign := self.accept(*SIGNS):
             signs.append(sign)
         factor = self._power()
         if signs.count("-") % 2:
@@ -167,104 +222,54 @@ class _Parser:
         return factor
 
     def _power(self) -> Node:
-        self._descend()
+        self.descend()
         base = self._postfixed()
-        if self._accept("^"):
+        if self.accept("^"):
             base = Apply("pow", (base, self._exponent()))
-            if self._peek("!", "%"):
+            if self.peek("!", "%"):
                 raise Unparsable("a factorial of a power needs brackets")
-        self._depth -= 1
+        self.ascend()
         return base
 
     def _exponent(self) -> Node:
-        sign = self._accept("-", "+")
+        sign = self.accept("-", "+")
         exponent = self._power()
         return Apply("neg", (exponent,)) if sign == "-" else exponent
 
     def _postfixed(self) -> Node:
         value = self._atom()
-        while sign := self._accept("!", "%", "degree"):
+        while sign := self.accept("!", "%", "degree"):
             if sign == "!":
                 value = Apply("factorial", (value,))
             elif sign == "%":
                 value = Apply("div", (value, Number(Fraction(100))))
             else:
                 value = Apply("div", (Apply("mul", (value, Symbol("pi"))), Number(Fraction(180))))
-            if isinstance(value, Apply) and self._peek(sign):
+            if isinstance(value, Apply) and self.peek(sign):
                 raise Unparsable(f"{sign} twice")
         return value
 
-    # -- atoms -------------------------------------------------------------------------------------------
+    # -- atoms -----------------------------------------------------------------------------------------------------
 
     def _atom(self) -> Node:
-        token = self._take()
+        token = self.take()
         if token.kind is Kind.NUMBER:
-            return Number(Fraction(token.text))
+            return in_its_base(self, token.text) if self.peek("_") else Number(Fraction(token.text))
         if token.kind is Kind.LETTERS:
             return self._letters(token.text)
         if token.kind is Kind.COMMAND:
-            return self._command(token.text)
-        if token.text in CLOSING:
-            return self._bracketed(token.text)
+            return command(self, token.text)
+        if token.text in CLOSING or token.text == "]":
+            return bracketed(self, token.text)
         if token.text == "|":
-            return self._bars()
+            return bars(self)
         raise Unparsable(f"{token.text or 'the end'} is where a value should be")
 
-    def _bracketed(self, opening: str) -> Node:
-        items = self._items()
-        closing = self._take().text
-        if closing == CLOSING[opening] and len(items) == 1:
-            return items[0]
-        if opening == "{" and closing == "}":
-            return Group("set", items)
-        if opening == "{" or closing not in (")", "]"):
-            raise Unparsable(f"{opening} is not closed")
-        return Group(opening + closing, items)
-
-    def _bars(self) -> Node:
-        self._open_bars += 1
-        inside = self._sum()
-        self._open_bars -= 1
-        self._expect("|")
-        return Apply("abs", (inside,))
-
-    def _command(self, name: str) -> Node:
-        if name == "frac":
-            return Apply("div", (self._argument(), self._argument()))
-        if name == "binom":
-            return Apply("binomial", (self._argument(), self._argument()))
-        if name == "sqrt":
-            return self._root()
-        if name == "{":
-            return self._set()
-        if name == "emptyset":
-            return Group("set", ())
-        if name in FUNCTIONS:
-            return self._function(name)
-        if name in CONSTANTS:
-            return Symbol(CONSTANTS[name])
-        if name in GREEK:
-            return self._subscripted(name)
-        raise Unparsable(f"unknown command {name[:20]}")
-
-    def _set(self) -> Node:
-        if self._accept("}"):
-            return Group("set", ())
-        items = self._items()
-        self._expect("}")
-        return Group("set", items)
-
-    def _root(self) -> Node:
-        r"""`\sqrt{x}` and `\sqrt[n]{x}`."""
-        if not self._accept("["):
-            return Apply("sqrt", (self._argument(),))
-        degree = self._sum()
-        self._expect("]")
-        return Apply("root", (self._argument(), degree))
-
-    def _argument(self) -> Node:
+    def argument(self, *, subscript: bool = True) -> Node:
         r"""What a LaTeX command takes: a group, or else one token, of a number one digit (`\frac12`)."""
-        token = self._next
+        token = self.next
+        if not subscript and token.kind is Kind.LETTERS and len(token.text) == 1:
+            return Symbol(self.take().text)
         if token.kind is Kind.NUMBER and len(token.text) > 1:
             self._tokens[self._at] = Token(Kind.NUMBER, token.text[1:])
             if token.text[1] == "." or token.text[0] == ".":
@@ -272,56 +277,66 @@ class _Parser:
             return Number(Fraction(token.text[0]))
         if token.text == "-":
             raise Unparsable("a sign cannot be an argument")
-        self._descend()
+        self.descend()
         value = self._atom()
-        self._depth -= 1
+        self.ascend()
         return value
 
-    # -- names and functions -----------------------------------------------------------------------------
+    # -- names and functions ---------------------------------------------------------------------------------------
 
     def _letters(self, run: str) -> Node:
-        if run in FUNCTIONS:
-            return self._function(run)
+        if run in FUNCTIONS or run in CHOOSERS:
+            return self.function(run)
         if run in CONSTANTS:
             return Symbol(CONSTANTS[run])
-        if run in GREEK:
-            return self._subscripted(run)
-        if len(run) == 1:
-            return self._subscripted(run)
-        if self._stands_alone():
+        if run in GREEK or len(run) == 1:
+            return self.subscripted(run)
+        if self.differentials and run[-2] == "d":
+            letters = [Symbol(letter) for letter in run[:-2]]
+            return product_of([*letters, Symbol(f"d {run[-1]}")])
+        if self._stands_alone(run):
             return Word(run)
         if len(run) > _LONGEST_PRODUCT_OF_LETTERS:
             raise Unparsable(f"unknown name {run[:20]}")
         factors = [Symbol(letter) for letter in run[:-1]]
-        return Apply("mul", (*factors, self._subscripted(run[-1])))
+        return Apply("mul", (*factors, self.subscripted(run[-1])))
 
-    def _stands_alone(self) -> bool:
+    def _stands_alone(self, run: str) -> bool:
         """Whether the run just taken is all there is between separators: then it is a word, not a product."""
         before = self._tokens[self._at - 2] if self._at > 1 else END
         ends = (*_SEPARATORS, "", "(", ")", "[", "]", "{", "}")
-        return before.text in ends and self._next.text in (*ends, "=")
+        is_word = len(run) > _LONGEST_PRODUCT_OF_LETTERS
+        return before.text in ends and self.next.text in ((*ends, "=", ":") if is_word else (*ends, "="))
 
-    def _subscripted(self, name: str) -> Node:
-        if not self._accept("_"):
+    def subscripted(self, name: str) -> Node:
+        """A name with the primes and the subscript that may follow."""
+        while self.accept("'"):
+            name += "'"
+        if not self.accept("_"):
             return Symbol(name)
-        grouped = self._accept("{")
-        parts = [self._take()]
-        while grouped and not self._peek("}") and self._next is not END:
-            parts.append(self._take())
+        grouped = self.accept("{")
+        parts = [self.take()]
+        while grouped and not self.peek("}") and self.next is not END:
+            parts.append(self.take())
         if grouped:
-            self._expect("}")
-        if any(part.kind not in (Kind.NUMBER, Kind.LETTERS) and part.text not in "+-," for part in parts):
+            self.expect("}")
+        if any(part.kind is Kind.SIGN and part.text not in "+-," for part in parts):
             raise Unparsable("a subscript of more than names and numbers")
         return Symbol(name + "_" + " ".join(part.text for part in parts))
 
-    def _function(self, name: str) -> Node:
+    def function(self, name: str) -> Node:
+        """A function, whose name was taken, on what follows."""
+        if name in CHOOSERS:
+            inside = self._atom()
+            several = isinstance(inside, Group) and inside.kind in ("()", "set")
+            return Apply(name, inside.items if isinstance(inside, Group) and several else (inside,))
         head = FUNCTIONS[name]
-        if head == "log" and self._accept("_"):
-            base = self._argument()
+        if head == "log" and self.accept("_"):
+            base = self.argument()
             return Apply("logarithm", (self._operand(), base))
-        power = None
-        if self._accept("^"):
-            power = self._exponent()
+        if head == "lg":
+            return Apply("logarithm", (self._operand(), Number(Fraction(10))))
+        power = self._exponent() if self.accept("^") else None
         if power in (Number(Fraction(-1)), Apply("neg", (Number(Fraction(1)),))):
             if head not in INVERSES:
                 raise Unparsable(f"what {head} to the power -1 means is not clear")
@@ -331,19 +346,35 @@ class _Parser:
 
     def _operand(self) -> Node:
         r"""What a function is applied to: a bracket, or the factors up to the next function."""
-        if self._peek("(", "[", "{", "|"):
-            self._descend()
+        if self.peek("(", "[", "{", "|"):
+            self.descend()
             value = self._atom()
-            self._depth -= 1
+            self.ascend()
             return value
-        factors = [self._signed() if self._peek("-") else self._power()]
-        while self._starts_a_factor() and not self._peek("(", "[", "{", "|") and self._next.text not in FUNCTIONS:
+        factors = [self._signed() if self.peek("-") else self._power()]
+        while (
+            starts_a_factor(self, _SEPARATORS) and not self.peek("(", "[", "{", "|") and self.next.text not in FUNCTIONS
+        ):
             self._take_beside(factors)
-        return _product_of(factors)
+        return product_of(factors)
 
 
-def _product_of(factors: list[Node]) -> Node:
+def product_of(factors: list[Node]) -> Node:
+    """A product, or its only factor."""
     return Apply("mul", tuple(factors)) if len(factors) > 1 else factors[0]
+
+
+def signed(op: str, term: Node) -> Node:
+    """A term of a sum with the sign before it."""
+    return term if op == "+" else Apply("neg" if op == "-" else op, (term,))
+
+
+def _called(name: Symbol, place: Node) -> Node:
+    """A function at a place; `C(5, 2)` is a binomial coefficient."""
+    match name, place:
+        case Symbol("C"), Group("()", (Number() as n, Number() as k)):
+            return Apply("binomial", (n, k))
+    return Apply("call", (name, place))
 
 
 def _mixed_number(whole: Node, fraction: Node) -> Node:

@@ -1,4 +1,4 @@
-"""What a task may say about its right answer, and what a rubric may ask of `maths.equal`."""
+"""What a task may say about its right answer."""
 
 import math
 from typing import Annotated, Any
@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rewarders.maths.normalise import MAX_ANSWER_CHARS, normalise
-from rewarders.text import Extractor
 
 _SURELY_SAYS_SOMETHING_CHARS = 1000
 """Validation runs in the server's event loop, where normalising a long text would make others wait."""
@@ -42,15 +41,6 @@ class Reference(BaseModel):
         if not all(map(_says_anything, answer)):
             raise ValueError("an answer is empty, and nothing would ever equal it; remove the task or give its answer")
         return answer
-
-
-class Params(BaseModel):
-    """Settings of `maths.equal`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    accept: Annotated[tuple[Extractor, ...], Field(min_length=1)] = tuple(Extractor)
-    """Where a final answer may stand. `["box"]` pays only what is boxed."""
 
 
 def _says_anything(answer: str) -> bool:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from rewarders.maths.numeric import values_at_points
-from rewarders.maths.tree import Apply, Group, MathsError, Node, Number, Relation, Symbol
+from rewarders.maths.tree import Apply, Group, MathsError, Node, Number, Relation, Symbol, Word, variables, walk
 
 Alike = Callable[[Node, Node], bool]
 
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!=", "in": "in"}
+_LONGEST_PRODUCT = 3
+"""Longer runs of small letters are words."""
+_GEOMETRIC = frozenset({"mul", "div", "sin", "cos", "tan", "cot", "angle"})
 _LARGEST_DENOMINATOR = 10**6
 _INFINITY = Symbol("infinity")
 _MINUS_INFINITY = Apply("neg", (_INFINITY,))
@@ -19,15 +22,41 @@ _MINUS_INFINITY = Apply("neg", (_INFINITY,))
 
 def without_label(relation: Relation) -> tuple[Node, ...]:
     """The sides left when a name in front (`x =`, `f(x) =`, `x in`) is dropped. Empty for inequalities."""
-    if set(relation.ops) - {"="} and relation.ops != ("in",):
+    if set(relation.ops) - {"="} and relation.ops not in (("in",), ("mod",)):
         return ()
-    return relation.sides[1:] if _is_name(relation.sides[0]) else relation.sides
+    return relation.sides[1:] if is_name(relation.sides[0], relation.sides[1:]) else relation.sides
 
 
 def stated_value(relation: Relation) -> Node | None:
     """What a reference such as `x = 5`, or `k = 3 = 6/2`, expects for its name; None if it names nothing."""
     said = without_label(relation)
     return said[-1] if said and len(said) < len(relation.sides) else None
+
+
+def is_name(node: Node, rest: tuple[Node, ...]) -> bool:
+    r"""Whether a side only names what the rest is: `x`, `f(x)`, `P(X = 2)`, `(x, y)`, `AB : BC`, `\sin A`."""
+    match node:
+        case Word(text):
+            return _is_capital(node) or len(text) > _LONGEST_PRODUCT
+        case Symbol() | Apply("call", (Symbol(), Symbol() | Number() | Relation())):
+            return True
+        case Group("()", items):
+            return all(isinstance(item, Symbol) for item in items)
+    parts = list(walk(node))
+    named = [part for part in parts if isinstance(part, Symbol | Word)]
+    said = any(isinstance(part, Word) or variables(part) for side in rest for part in walk(side))
+    return (
+        all(_is_capital(part) for part in named)
+        and not any(isinstance(part, Number | Relation) for part in parts)
+        and all(part.head in _GEOMETRIC for part in parts if isinstance(part, Apply))
+        and all(part.kind == "ratio" for part in parts if isinstance(part, Group))
+        and not said
+    )
+
+
+def _is_capital(node: Symbol | Word) -> bool:
+    name = node.name if isinstance(node, Symbol) else node.text
+    return name[:1].isupper()
 
 
 def same_relation(expected: Relation, answer: Relation, alike: Alike) -> bool:
@@ -58,12 +87,6 @@ def as_interval(relation: Relation) -> Group | None:
     if len(sides) == 2 and isinstance(sides[1], Symbol):
         return Group(opening + ")", (sides[0], _INFINITY))
     return None
-
-
-def _is_name(node: Node) -> bool:
-    if isinstance(node, Apply) and node.head == "call":
-        return isinstance(node.args[0], Symbol) and isinstance(node.args[1], Symbol | Number)
-    return isinstance(node, Symbol)
 
 
 def _upwards(relation: Relation) -> Relation:

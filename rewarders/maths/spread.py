@@ -1,18 +1,39 @@
 r"""Plus-minus signs written out: `1 \pm x` is the list of two values, all upper signs and all lower signs."""
 
+from itertools import product
+
 from rewarders.maths.tree import Apply, Group, Node, Relation, Symbol, walk
+
+MAX_SIGNS = 4
+"""Plus-minus signs that are independent of each other: each doubles the values."""
 
 
 def spread(node: Node) -> Node:
     """The same answer without plus-minus signs. Lists inside lists and sets are flattened on the way."""
-    if isinstance(node, Group) and node.kind in ("list", "set"):
+    if isinstance(node, Group) and node.kind in ("list", "set", "or"):
         items = (spread(item) for item in node.items)
-        return Group(node.kind, tuple(part for item in items for part in _parts(item)))
-    if not any(isinstance(part, Apply) and part.head in ("pm", "mp") for part in walk(node)):
+        kind = "list" if node.kind == "or" else node.kind
+        return Group(kind, tuple(part for item in items for part in _parts(item)))
+    if isinstance(node, Group) and node.ordered and sum(map(_has_sign, node.items)) > 1:
+        return _each_by_itself(node)
+    if not _has_sign(node):
         return node
     if isinstance(node, Relation):
         return _spread_label(node)
     return Group("list", (_resolve(node, upper=True), _resolve(node, upper=False)))
+
+
+def _has_sign(node: Node) -> bool:
+    return any(isinstance(part, Apply) and part.head in ("pm", "mp") for part in walk(node))
+
+
+def _each_by_itself(node: Group) -> Node:
+    r"""`(\pm 1, \pm 2)` is four points; where a \mp says that the signs belong together it is two."""
+    signs = {part.head for part in walk(node) if isinstance(part, Apply) and part.head in ("pm", "mp")}
+    if "mp" in signs or sum(map(_has_sign, node.items)) > MAX_SIGNS:
+        return Group("list", tuple(_resolve(node, upper=upper) for upper in (True, False)))
+    places = ([_resolve(item, upper=u) for u in (True, False)] if _has_sign(item) else [item] for item in node.items)
+    return Group("list", tuple(Group(node.kind, items) for items in product(*places)))
 
 
 def _parts(node: Node) -> tuple[Node, ...]:

@@ -11,8 +11,9 @@ from math import comb
 from typing import Any
 
 from rewarders.maths.exact import bits, rational
+from rewarders.maths.integrals import bound
 from rewarders.maths.numeric import is_real_odd_root
-from rewarders.maths.tree import Apply, Node, Number, Symbol, TooCostly, Unparsable, variables, walk
+from rewarders.maths.tree import Apply, Binder, Node, Number, Symbol, TooCostly, Unparsable, variables, walk
 
 MAX_NODES = 400
 MAX_INTEGER_BITS = 256
@@ -114,10 +115,12 @@ def _build(node: Node) -> Any:
     if isinstance(node, Number):
         return sympy.Rational(node.value.numerator, node.value.denominator)
     if isinstance(node, Symbol):
-        constants = {"pi": sympy.pi, "e": sympy.E, "i": sympy.I}
+        constants = {"pi": sympy.pi, "e": sympy.E, "i": sympy.I, "infinity": sympy.oo}
         return constants[node.name] if node.name in constants else sympy.Symbol(node.name, real=True)
     if isinstance(node, Apply):
         return _operation(node)([_build(arg) for arg in node.args])
+    if isinstance(node, Binder):
+        return bound(node, _build(node.body), [_build(end) for end in node.ends])
     raise Unparsable("only expressions can be proved equal")
 
 
@@ -133,6 +136,10 @@ def _operation(node: Apply) -> Callable[[list[Any]], Any]:
         "abs": lambda args: sympy.Abs(args[0]),
         "pow": lambda args: sympy.Pow(*args),
         "logarithm": lambda args: sympy.log(args[0]) / sympy.log(args[1]),
+        "max": lambda args: sympy.Max(*args),
+        "min": lambda args: sympy.Min(*args),
+        "mod": lambda args: sympy.Mod(*args),
+        "ceil": lambda args: sympy.ceiling(args[0]),
         "root": lambda args: sympy.real_root(*args) if is_real_odd_root(node) else sympy.root(*args),
     }
     return operations.get(node.head) or (lambda args: getattr(sympy, node.head)(*args))

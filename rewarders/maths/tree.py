@@ -70,9 +70,27 @@ class Relation:
     sides: tuple["Node", ...]
 
 
-Node = Number | Symbol | Word | Apply | Group | Relation
+@dataclass(frozen=True, slots=True)
+class Binder:
+    """An operator over a variable: `sum`, `product` and `integral` with or without their two ends, `limit` with the
+    place it goes to, `derivative` without any."""
+
+    head: str
+    name: str
+    body: "Node"
+    ends: tuple["Node", ...] = ()
+
+    @property
+    def binds(self) -> bool:
+        """Whether its variable means nothing outside."""
+        return bool(self.ends)
+
+
+Node = Number | Symbol | Word | Apply | Group | Relation | Binder
 
 CONSTANTS = frozenset({"pi", "e", "i", "infinity"})
+NUMBER_SETS = {"R": "reals", "Z": "integers", "N": "naturals", "Q": "rationals", "C": "complexes"}
+"""Letters of blackboard bold, and the symbols they stand for."""
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -80,6 +98,8 @@ def children(node: Node) -> tuple[Node, ...]:
     match node:
         case Apply(args=parts) | Group(items=parts) | Relation(sides=parts):
             return parts
+        case Binder(body=body, ends=ends):
+            return (body, *ends)
     return ()
 
 
@@ -94,4 +114,26 @@ def walk(node: Node) -> Iterator[Node]:
 
 def variables(node: Node) -> frozenset[str]:
     """Names of the free variables."""
-    return frozenset(n.name for n in walk(node) if isinstance(n, Symbol) and n.name not in CONSTANTS)
+    if isinstance(node, Symbol):
+        return frozenset() if node.name in CONSTANTS else frozenset((node.name,))
+    found = frozenset[str]().union(*map(variables, children(node)))
+    if isinstance(node, Binder) and node.binds:
+        return (variables(node.body) - {node.name}).union(*map(variables, node.ends))
+    return found
+
+
+def replace(node: Node, name: str, value: Node) -> Node:
+    """The same with a value in every free place of a variable."""
+    match node:
+        case Symbol():
+            return value if node.name == name else node
+        case Apply():
+            return Apply(node.head, tuple(replace(arg, name, value) for arg in node.args))
+        case Group():
+            return Group(node.kind, tuple(replace(item, name, value) for item in node.items))
+        case Relation():
+            return Relation(node.ops, tuple(replace(side, name, value) for side in node.sides))
+        case Binder():
+            body = node.body if node.name == name else replace(node.body, name, value)
+            return Binder(node.head, node.name, body, tuple(replace(end, name, value) for end in node.ends))
+    return node

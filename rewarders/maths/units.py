@@ -21,12 +21,20 @@ _TRAIL = re.compile(
     rf"(?P<unit>(?: ?\^\{{ ?(?:st|nd|rd|th) ?\}}| ?{_WORD}| {_OTHER_WORD})(?:{_NEXT_WORD}){{0,3}}"
     r"| ?\\degree) ?$"
 )
+_LETTER = r"(?:k?m|[cm]m|k?g|mol|Pa|kW|[shLNJWVAKCF])"
+_EXPONENT = r"(?: ?\^ ?(?:\{ ?-?[1-4] ?\}|-?[1-4]))"
+_LETTER_TRAIL = re.compile(
+    rf"(?: {_LETTER}|(?<=[\d )]){_LETTER}(?:{_EXPONENT}|(?= ?/)))(?: ?{_EXPONENT})?"
+    rf"(?:(?: ?/ ?| ?\\cdot ?| ){_LETTER}{_EXPONENT}?){{0,3}} ?$"
+    r"| ?[\u0400-\u052f\u0600-\u06ff\u0900-\u097f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{1,16} ?$"
+)
 _TRAIL_CHARS = 80
 _ENDS_A_VALUE = re.compile(r"[\d)}.]$")
 
 _VALUE_WORDS = """
 and or not minus plus times over than less more fewer about below above under half halves third thirds
-quarter quarters fourth fourths fifth fifths sixth sixths eighth eighths tenth tenths hundredth hundredths
+quarter quarters fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths
+eleventh elevenths twelfth twelfths tenth tenths hundredth hundredths
 squared cubed factorial mod percent pct percentage hundred hundreds thousand thousands million millions
 billion billions trillion trillions dozen dozens sin cos tan cot sec csc log exp sqrt arcsin arccos arctan
 sinh cosh tanh max min gcd lcm lim base choose pi infinity inf nan theta alpha beta gamma lambda power mid
@@ -63,6 +71,15 @@ def split_unit(text: str) -> tuple[str, str]:
     if any(word.lower() in _CHANGE_THE_VALUE for word in re.findall(r"[A-Za-z]+", trailing["unit"])):
         return text, unit
     return text[: trailing.start()].rstrip(), unit + _one_name(trailing["unit"])
+
+
+def split_letter_unit(text: str) -> tuple[str, str]:
+    """Split off what is a unit only if a plain number is expected: `5 m`, `9.8 m/s^2`, `3m^2`, `99 рублей`."""
+    start = max(0, len(text) - _TRAIL_CHARS)
+    trailing = _LETTER_TRAIL.search(text, start)
+    if trailing is None or not _ENDS_A_VALUE.search(text[: trailing.start()].rstrip()):
+        return text, ""
+    return text[: trailing.start()].rstrip(), _one_name(trailing[0])
 
 
 def compatible(first: str, second: str) -> bool:

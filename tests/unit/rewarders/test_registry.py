@@ -72,6 +72,7 @@ def yields(completion: Completion, reference: None, params: BaseModel) -> Verdic
         (marked(yields), "yields; a rewarder returns one Verdict"),
         (marked(waits, cpu_budget_s=2.0), "is async, so cpu_budget_s and preload mean nothing"),
         (marked(waits, preload=["json"]), "is async, so cpu_budget_s and preload mean nothing"),
+        (marked(check=lambda reference: ()), r"its check takes other arguments than \(reference, params\)"),
         (marked(cpu_budget_s=0), "cpu_budget_s is 0"),
         (marked(cpu_budget_s=math.nan), "cpu_budget_s is nan"),
     ],

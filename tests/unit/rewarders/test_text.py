@@ -1,6 +1,6 @@
 import pytest
 
-from rewarders.text import Extractor, after_thinking, extract
+from rewarders.text import Extractor, after_thinking, extract, final_answer, unfinished
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,22 @@ from rewarders.text import Extractor, after_thinking, extract
         ("It follows that the answer is 1,000.99. Done", "1,000.99", "phrase"),
         ("the answer is 3. No: the answer is 4", "4", "phrase"),
         ("therefore the answer is:\n$$4$$", "$$4$$", "phrase"),
+        ("Answer 9", "9", "label"),
+        (r"Answer \( (9+1) \)", r"\( (9+1) \)", "label"),
+        ("Answer $$ \n 9 \n $$", "$$ \n 9 \n $$", "label"),
+        ("Final answer 9", "9", "label"),
+        ("Answer: B", "B", "label"),
+        ("Final Answer: The volume of $ABCD$ is 120. I hope it is correct.", "120", "label"),
+        ("Answer: 4 is right. 5 too.", "4 is right. 5 too.", "label"),
+        ("我们得到\n答案：9", "9", "label"),
+        ("Ответ: 42", "42", "label"),
+        ("Respuesta: 42", "42", "label"),
+        ("Antwort: 42", "42", "label"),
+        ("الجواب: 42", "42", "label"),
+        ("答案是 9。", "9", "phrase"),
+        ("réponse est (35 + 70 = 105).", "(35 + 70 = 105)", "phrase"),
+        ("The answer is the number of ways, which is 12.", "12", "phrase"),
+        ("The answer is 4. Or maybe 5.", "4. Or maybe 5.", "phrase"),
         ("42", "42", "bare"),
         ("  x^2 + 1 \n", "x^2 + 1", "bare"),
     ],
@@ -63,7 +79,7 @@ def test_only_what_follows_the_thinking_is_spoken(text: str, spoken: str) -> Non
 
 def test_earlier_places_win_over_later_ones() -> None:
     text = "the answer is 6\nA: 5\n#### 4\n<answer>3</answer>"
-    assert [found.text for name in Extractor if (found := extract(text, [name]))] == ["3", "4", "5", "6"]
+    assert [found.text for name in Extractor if (found := extract(text, [name]))] == ["3", "4", "5", "6", "3"]
     assert extract(text) == extract(text, [Extractor.TAG])
 
 
@@ -97,3 +113,72 @@ def test_a_choice_called_a_is_no_answer() -> None:
 def test_a_long_text_is_no_bare_answer_but_a_long_number_is() -> None:
     assert extract("four " * 60) is None
     assert extract("4" * 5000) is not None
+
+
+def test_a_final_answer_that_is_announced_overrules_a_box_on_the_way() -> None:
+    text = r"The interest is \boxed{255}. Final Answer: The final answer is $10,455$. I hope it is correct."
+    assert [found.text for accept in (list(Extractor), [Extractor.BOX]) if (found := extract(text, accept))] == [
+        "$10,455$",
+        "255",
+    ]
+
+
+def test_boxes_behind_names_are_one_statement() -> None:
+    found = extract(r"\($y_1 = \boxed{-2x} \) and \( y_2 = \boxed{3x} \)")
+    assert found is not None
+    assert found.answers == ("-2x", "3x")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"so \\boxed{\\frac{1}{2}}", r"\frac{1}{2}"),
+        (r"\\boxed{\\begin{pmatrix}1\\\\2\\end{pmatrix}}", r"\begin{pmatrix}1\\2\end{pmatrix}"),
+        (r"\\dfrac{2}{3} + \frac{1}{72}", r"\dfrac{2}{3} + \frac{1}{72}"),
+        (r"\boxed{\begin{pmatrix}1\\2\end{pmatrix}}", r"\begin{pmatrix}1\\2\end{pmatrix}"),
+        (r"\boxed{\begin{matrix}x\\\pi\end{matrix}}", r"\begin{matrix}x\\\pi\end{matrix}"),
+    ],
+)
+def test_backslashes_that_were_escaped_twice_are_single(text: str, answer: str) -> None:
+    found = extract(text)
+    assert found is not None
+    assert found.text == answer
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer"),
+    [
+        ("4", "4"),
+        (r"x \in [1, 2]", r"x \in [1, 2]"),
+        ("A or B", "A or B"),
+        (r"So $x=4$, or $\boxed{20}$ percent.", "20%"),
+        (r"So $x=4$, or $\boxed{20}$ in all.", "20"),
+        (r"\(\boxed{1}\) and \(\boxed{-2}\).", "1, -2"),
+        (r"is \\boxed{004}.\n\nBut wait.\n**Final Answer**\n\\boxed{004}", "004"),
+        (r"\\boxed{W(n) = 1 \\text{ and } W(n) = -1", r"W(n) = 1 \text{ and } W(n) = -1"),
+        ("He sells 9 of them for $2.\n#### 18", "18"),
+        (r"So the total loss is 28. Final Answer: The final answer is $28 \%$. I hope so.", r"$28 \%$"),
+        (r"$\\left(\\frac{1}{5},1\\right)$", r"$\left(\frac{1}{5},1\right)$"),
+    ],
+)
+def test_a_reference_that_is_a_whole_solution_gives_its_answer(reference: str, answer: str) -> None:
+    assert final_answer(reference) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "is_unfinished"),
+    [
+        ("<think>a", True),
+        ("<think>a</think>b", False),
+        ("a</think>b<think>c", True),
+        (r"so \boxed{4", True),
+        (r"so \boxed{\frac{1}{2}", True),
+        (r"<think>\boxed{</think>4", False),
+        (r"so \boxed{4}", False),
+        (r"\boxed{3} and \boxed{4", True),
+        ("4", False),
+        ("", False),
+    ],
+)
+def test_a_completion_cut_off_in_its_thinking_or_its_box_is_unfinished(text: str, is_unfinished: bool) -> None:
+    assert unfinished(text) is is_unfinished

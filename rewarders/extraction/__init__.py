@@ -1,0 +1,1 @@
+"""How `rewarders.text` finds a final answer: boxes, marks and labels, and prose. Each finder is a bounded scan."""
