@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rewarders.maths.checking import check_reference
-from rewarders.maths.ladder import Finding, Reason, Rung, climb_each
+from rewarders.maths.ladder import Finding, Reason, Rung, climb, climb_each, is_same_text
 from rewarders.maths.params import Params
 from rewarders.maths.reference import Reference
 from rewarders.registry import rewarder
@@ -46,7 +46,10 @@ def verify(reference: Any, answer: str, params: Params | None = None) -> Verdict
     """
     chosen = params or Params()
     expected = reference if isinstance(reference, Reference) else Reference.model_validate(reference)
-    return _judged(expected, extract(answer, chosen.accept) or Extracted((answer,), Extractor.BARE), chosen)
+    as_it_stands = Extracted((answer,), Extractor.BARE)
+    if any(is_same_text(alternative, answer) for alternative in expected.answer):
+        return _verdict(climb(answer, answer, chosen), as_it_stands)
+    return _judged(expected, extract(answer, chosen.accept) or as_it_stands, chosen)
 
 
 def _counts(completion: Completion, found: Extracted, params: Params) -> bool:

@@ -96,6 +96,12 @@ def climb_each(expected: Sequence[str], answer: str, params: Params = _EXACT) ->
     return next((finding for finding in findings if finding.reason is not Reason.WRONG), findings[0])
 
 
+def is_same_text(expected: str, answer: str) -> bool:
+    """Whether both are the same text but for dressing, whatever it means."""
+    wanted = _standard(expected)
+    return bool(wanted) and len(answer) <= MAX_ANSWER_CHARS and canonical(wanted) == canonical(_standard(answer))
+
+
 def _standard(text: str) -> str:
     normalised = normalise(text)
     return PHRASES.get(normalised.casefold(), normalised)

@@ -131,8 +131,11 @@ def test_every_verdict_says_why(text: str, reason: str) -> None:
     ("text", "evidence"),
     [
         (r"\boxed{4}", {"answer": "4", "extractor": "box", "rung": "text"}),
-        ("A: 4.0", {"answer": "4.0", "extractor": "label", "rung": "number"}),
-        ("#### 2+2", {"answer": "2+2", "extractor": "hashes", "rung": "meaning"}),
+        ("A: 4.0", {"answer": "4.0", "extractor": "label", "rung": "number", "parsed": "4", "expected": "4"}),
+        (
+            "#### 2+2",
+            {"answer": "2+2", "extractor": "hashes", "rung": "meaning", "parsed": "add(2, 2)", "expected": "4"},
+        ),
     ],
 )
 def test_evidence_names_the_answer_the_extractor_and_the_rung(text: str, evidence: dict[str, str]) -> None:
@@ -146,8 +149,9 @@ def test_evidence_is_bounded_and_can_always_be_stored() -> None:
     assert shown.encode("utf-8")
 
 
-def test_evidence_never_holds_the_reference() -> None:
-    assert "31337" not in _equal(r"\boxed{4}", "31337").model_dump_json()
+def test_parsed_forms_in_evidence_are_bounded() -> None:
+    evidence = _equal(r"\boxed{" + "x+" * 3000 + "1}", "y" + "+y" * 3000).evidence
+    assert {len(str(evidence[name])) for name in ("parsed", "expected")} == {240}
 
 
 def test_a_text_that_was_cut_off_has_no_bare_answer() -> None:
