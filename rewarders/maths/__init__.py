@@ -8,19 +8,22 @@ equal. There is no tolerance but the one that `params` asks for.
 from collections.abc import Sequence
 from typing import Any
 
+from rewarders.errors import RewarderFault
 from rewarders.maths.checking import check_reference
 from rewarders.maths.ladder import Finding, Reason, Rung, climb, climb_each, is_same_text
 from rewarders.maths.params import Params
 from rewarders.maths.reference import Reference
 from rewarders.registry import rewarder
-from rewarders.text import Extracted, Extractor, extract, final_answer, unfinished
+from rewarders.text import Extracted, Extractor, after_thinking, extract, final_answer, unfinished
 from rewarders.types import Completion, FinishReason, Verdict
 
 __all__ = ["Params", "Reason", "Reference", "Rung", "equal", "verify"]
 
 _EVIDENCE_CHARS = 300
 _MAX_EQUIVALENT_BOXES = 4
-_UNMARKED = frozenset({Extractor.BARE, Extractor.PROSE})
+_MARKED = frozenset({Extractor.BOX, Extractor.TAG})
+"""What ends visibly: the 4 of "the answer is 4" may have been going to be 42."""
+_ANYWHERE = tuple(Extractor)
 _CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.ABORT})
 
 
@@ -30,7 +33,12 @@ def equal(completion: Completion, reference: Reference, params: Params) -> Verdi
     found = extract(completion.text, params.accept)
     if found is None or not _counts(completion, found, params):
         return Verdict(score=0.0, reason=Reason.NO_ANSWER)
-    return _judged(reference, found, params)
+    verdict = _judged(reference, found, params)
+    if verdict.reason == Reason.COSTLY_REFERENCE:
+        raise RewarderFault(
+            "the reference stands for too large a number to compare with; give its value, or a form of it"
+        )
+    return verdict
 
 
 def verify(reference: Any, answer: str, params: Params | None = None) -> Verdict:
@@ -47,16 +55,20 @@ def verify(reference: Any, answer: str, params: Params | None = None) -> Verdict
     chosen = params or Params()
     expected = reference if isinstance(reference, Reference) else Reference.model_validate(reference)
     as_it_stands = Extracted((answer,), Extractor.BARE)
-    if any(is_same_text(alternative, answer) for alternative in expected.answer):
-        return _verdict(climb(answer, answer, chosen), as_it_stands)
-    return _judged(expected, extract(answer, chosen.accept) or as_it_stands, chosen)
+    found = extract(answer, chosen.accept)
+    if found is None and (chosen.accept != _ANYWHERE or after_thinking(answer) != answer):
+        return Verdict(score=0.0, reason=Reason.NO_ANSWER)
+    verdict = _judged(expected, found or as_it_stands, chosen)
+    if verdict.score or not any(is_same_text(alternative, answer) for alternative in expected.answer):
+        return verdict
+    return _verdict(climb(answer, answer, chosen), as_it_stands)
 
 
 def _counts(completion: Completion, found: Extracted, params: Params) -> bool:
     """Whether the answer can be the final one, if the completion was cut off."""
     if completion.finish_reason not in _CUT_OFF:
         return True
-    marked = found.extractor not in _UNMARKED and not unfinished(completion.text)
+    marked = found.extractor in _MARKED and not unfinished(completion.text)
     return params.truncated == "marked" and marked
 
 

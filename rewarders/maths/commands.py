@@ -1,10 +1,11 @@
 r"""What starts with a backslash: fractions, roots, sets, matrices, sums, integrals, limits, derivatives."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rewarders.maths.tokens import END, Kind
+from rewarders.maths.names import function, subscripted
+from rewarders.maths.tokens import END
 from rewarders.maths.tree import CONSTANTS as NAMED_CONSTANTS
 from rewarders.maths.tree import (
     NUMBER_SETS,
@@ -34,29 +35,14 @@ def command(parser: "Parser", name: str) -> Node:
     if name in _READERS:
         return _READERS[name](parser)
     if name in FUNCTIONS or name in CHOOSERS:
-        return parser.function(name)
+        return function(parser, name)
     if name in CONSTANTS:
         return Symbol(CONSTANTS[name])
     if name in GREEK:
-        return parser.subscripted(name)
+        return subscripted(parser, name)
     if name in BRACKETS:
         return _special_brackets(parser, *BRACKETS[name])
     raise Unparsable(f"unknown command {name[:20]}")
-
-
-def starts_a_factor(parser: "Parser", separators: Collection[str]) -> bool:
-    """Whether what comes next multiplies what was read."""
-    token = parser.next
-    if token.text == "|":
-        return not parser.open_bars
-    if token.text == "(" and parser.after_next.text == "mod":
-        return False
-    if token.kind is Kind.COMMAND:
-        known = (FUNCTIONS, CHOOSERS, GREEK, CONSTANTS, BRACKETS, _FACTORS)
-        return any(token.text in names for names in known)
-    if token.kind is Kind.LETTERS:
-        return token.text not in separators and token.text not in ("mod", "choose")
-    return token.kind is Kind.NUMBER or token.text in ("(", "[", "{")
 
 
 # -- fractions, roots, brackets ------------------------------------------------------------------------------------
@@ -312,5 +298,3 @@ _READERS: dict[str, Callable[["Parser"], Node]] = {
     "int": _integral,
     "partial": lambda parser: Symbol("partial"),
 }
-_FACTORS = frozenset({"frac", "binom", "sqrt", "sum", "prod", "int", "lim", "begin"})
-"""Commands of these that may stand beside a factor without a sign."""

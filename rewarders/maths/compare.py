@@ -9,6 +9,7 @@ from collections import Counter
 from rewarders.maths.decimals import is_about, is_print_of, rounds_to
 from rewarders.maths.exact import Undefined, rational
 from rewarders.maths.numeric import differ
+from rewarders.maths.quotients import equal_quotients
 from rewarders.maths.regions import is_region, same_region
 from rewarders.maths.relations import as_interval, same_relation, stated_value, without_label
 from rewarders.maths.renaming import with_expected_names
@@ -17,6 +18,7 @@ from rewarders.maths.symbolic import provably_equal
 from rewarders.maths.tree import Apply, Binder, Group, Node, Number, Relation, Symbol, TooCostly, Word, walk
 from rewarders.maths.unrolling import unrolled
 
+MAX_LETTERS_OF_A_PRODUCT = 3
 MAX_PAIRWISE = 24
 """Items of a list or set that are neither rational nor spelled alike are compared each with each."""
 
@@ -39,6 +41,13 @@ def same(expected: Node, answer: Node) -> bool:
     return _alike(spread(expected), spread(answer))
 
 
+def _as_product(word: Node) -> Node:
+    """`ab` alone is a word, and beside an expression it is a product."""
+    if isinstance(word, Word) and len(word.text) <= MAX_LETTERS_OF_A_PRODUCT:
+        return Apply("mul", tuple(Symbol(letter) for letter in word.text))
+    return word
+
+
 def _alike(expected: Node, answer: Node) -> bool:
     expected, answer = _only_item(expected), _only_item(answer)
     match expected, answer:
@@ -56,6 +65,11 @@ def _alike(expected: Node, answer: Node) -> bool:
             return _same_group(expected, answer)
         case (Group("ratio", (above, below)), part) | (part, Group("ratio", (above, below))):
             return not isinstance(part, Word) and _alike(part, Apply("div", (above, below)))
+        case (Word(), Apply()) | (Apply(), Word()):
+            expected, answer = _as_product(expected), _as_product(answer)
+            return (
+                not isinstance(expected, Word) and not isinstance(answer, Word) and _same_expression(expected, answer)
+            )
         case (Group() | Word(), _) | (_, Group() | Word()):
             return expected == answer
     return _same_expression(expected, answer)
@@ -137,7 +151,8 @@ def _same_expression(expected: Node, answer: Node) -> bool:
         return True
     if exact is not None and given is not None:
         return False
-    return not differ(expected, answer) and provably_equal(expected, answer)
+    known = equal_quotients(expected, answer)
+    return not differ(expected, answer) and provably_equal(expected, answer) if known is None else known
 
 
 def _is_same_call(expected: Node, answer: Node) -> bool:

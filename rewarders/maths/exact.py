@@ -7,7 +7,7 @@ from math import ceil, comb, factorial, floor, gcd, isqrt, lcm
 from rewarders.maths.tree import Apply, MathsError, Node, Number, TooCostly
 
 MAX_BITS = 100_000
-MAX_FACTORIAL = 1_000
+MAX_FACTORIAL = 5_000
 _MAX_DEGREE = 64
 
 

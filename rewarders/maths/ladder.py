@@ -40,6 +40,8 @@ class Reason(StrEnum):
     """The answer is not the text of the reference and not in the language of the parser."""
     TOO_COSTLY = "too_costly"
     """The answer is too long, too deep, or stands for too large a number to be looked at."""
+    COSTLY_REFERENCE = "costly_reference"
+    """The reference stands for too large a number: nothing can be said about the answer. Served, this is a fault."""
     NO_ANSWER = "no_answer"
     """There is no final answer in the text."""
 
@@ -180,7 +182,9 @@ def _by_meaning(wanted: str, given: str, params: Params) -> Finding | None:
         return Finding(Reason.UNPARSABLE, Rung.MEANING)
     try:
         expected = parse(wanted if wanted_unit == DEGREE else wanted_value)
-    except MathsError:  # such a reference is compared as text alone
+    except TooCostly:
+        return Finding(Reason.COSTLY_REFERENCE, Rung.MEANING, shown(answer))
+    except Unparsable:  # such a reference is compared as text alone
         return Finding(Reason.AMBIGUOUS if _is_several(answer) else Reason.WRONG, Rung.MEANING, shown(answer))
     reason = _compared(wanted, expected, answer, params)
     return Finding(reason, Rung.MEANING, shown(answer), shown(expected))
@@ -191,11 +195,22 @@ def _compared(wanted: str, expected: Node, answer: Node, params: Params) -> Reas
         if same(expected, answer) or is_within(wanted, expected, answer, params):
             return Reason.EQUAL
     except TooCostly:
-        return Reason.TOO_COSTLY
+        return Reason.COSTLY_REFERENCE if _is_costly(expected) else Reason.TOO_COSTLY
     except MathsError:
         return Reason.WRONG
     hedged = _is_several(answer) and not isinstance(spread(expected), Group)
     return Reason.AMBIGUOUS if hedged else Reason.WRONG
+
+
+def _is_costly(expected: Node) -> bool:
+    """Whether it cannot even be compared with 1."""
+    try:
+        same(expected, Number(Fraction(1)))
+    except TooCostly:
+        return True
+    except MathsError:
+        return False
+    return False
 
 
 def _is_several(node: Node) -> bool:

@@ -6,6 +6,7 @@ is not touched: nothing here knows what a number is.
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MAX_ANSWER_CHARS = 200_000
 """Longer than any answer; every pass below is linear in it."""
@@ -64,42 +65,43 @@ _LOOKALIKES = str.maketrans(
     }
 )
 
+_OTHER_NAMES = {
+    **dict.fromkeys(("lvert", "rvert", "vert"), "|"),
+    **dict.fromkeys(("dfrac", "tfrac", "cfrac"), r"\frac"),
+    **dict.fromkeys(("dbinom", "tbinom"), r"\binom"),
+    **dict.fromkeys(("leqslant", "leq"), r"\le "),
+    **dict.fromkeys(("geqslant", "geq"), r"\ge "),
+    **dict.fromkeys(("varnothing", "O"), r"\emptyset "),
+    **dict.fromkeys(("degree", "degrees"), r"\degree "),
+    **{"neq": r"\ne ", "smallsetminus": r"\setminus ", "div": "/", "lt": "<", "gt": ">"},
+    **dict.fromkeys(
+        (
+            *("left", "right", "middle", "mleft", "mright", "displaystyle", "textstyle", "limits", "nolimits", "hline"),
+            *(f"{big}{side}" for big in ("big", "Big", "bigg", "Bigg") for side in ("", "l", "r", "m")),
+            *("quad", "qquad", "thinspace", "enspace", "medspace", "nobreakspace"),
+        ),
+        " ",
+    ),
+}
+"""Commands that are another name of a command, or of nothing."""
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\\boxed(?=\s{0,8}\{)|\\fbox(?=\s{0,8}\{)", ""),
+        # a LaTeX thousands separator, which a plain comma may not be
+        (r"(?<=\d)(?:\{,\}|,\s?\\!)\s?(?=\d{3})", ""),
         (
-            r"(?<=\d)(?:\{,\}|,\s?\\!)\s?(?=\d{3})",
-            "",
-        ),  # a LaTeX thousands separator, which a plain comma may not be
-        (r"\\(?:left|right|middle)\s?\.", " "),
-        (
-            r"\\(?:left|right|middle|[bB]igg?[lrm]?|mleft|mright|displaystyle|textstyle|limits|nolimits|hline)"
-            r"(?![a-zA-Z])",
-            " ",
-        ),
-        (r"\\(?:[lr]?vert)(?![a-zA-Z])", "|"),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
-        (
-            r"\\(?:text|textbf|textit|textrm|textsf|textnormal|mathrm|mathbf|boldsymbol|mathit|mathsf|mathcal|mbox|hbox|emph"
-            r"|operatorname\*?|underline)\s?\{([^{}]*)\}",
+            r"\\(?:text|textbf|textit|textrm|textsf|textnormal|mathrm|mathbf|boldsymbol|mathit|mathsf|mathcal|mbox|hbox"
+            r"|emph|operatorname\*?|underline)\s?\{([^{}]*)\}",
             r" \1 ",
         ),
-        (r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![a-zA-Z]))|\\degrees?(?![a-zA-Z])", r"\\degree "),
-        (r"\\(?:leqslant|leq)(?![a-zA-Z])", r"\\le "),
-        (r"\\(?:geqslant|geq)(?![a-zA-Z])", r"\\ge "),
-        (r"\\neq(?![a-zA-Z])|!=", r"\\ne "),
-        (r"\\(?:varnothing|O)(?![a-zA-Z])", r"\\emptyset "),
-        (r"\\smallsetminus(?![a-zA-Z])", r"\\setminus "),
-        (r"\\not\s?=", r"\\ne "),
+        (r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![a-zA-Z]))", r"\\degree "),
+        (r"\\not\s?=|!=", r"\\ne "),
         (r":=", "="),
-        (r"\\h(?:space|skip)\*?\{[^{}]{0,20}\}|\\(?:thinspace|enspace|medspace|nobreakspace)(?![a-zA-Z])", " "),
-        (r"\\div(?![a-zA-Z])", "/"),
-        (r"\\lt(?![a-zA-Z])", "<"),
-        (r"\\gt(?![a-zA-Z])", ">"),
-        (r"\\[()\[\]$]|\$", " "),
-        (r"\\(?:quad|qquad)(?![a-zA-Z])|\\[,;:!> ]|~", " "),
+        (r"(?<=[\d)}]) ?degrees?\s*$", r"\\degree "),
+        (r"\\h(?:space|skip)\*?\{[^{}]{0,20}\}|\\[()\[\]$,;:!> ]|[$~]", " "),
         (r"\\([%#&_])", r"\1"),
         (r"\*\*", "^"),
         (r"([\^_])\{([A-Za-z0-9])\}", r"\1\2 "),
@@ -107,6 +109,7 @@ _REWRITES = tuple(
         (r"\s+", " "),
     )
 )
+_NO_BRACKET = re.compile(r"\\(?:left|right|middle)\s?\.")
 _ONLY = re.compile(r"(?:only|just|exactly|simply)\s+", re.IGNORECASE)
 """Words that may stand before an answer and add nothing."""
 _ROW_BREAK = re.compile(r"\\\\(?:\s?\[[^\[\]]{0,12}\])?")
@@ -114,23 +117,35 @@ _DOUBLED = re.compile(r"\\\\(?=[A-Za-z(){}\[\]$%])")
 _REPEATING = re.compile(r"(?<![\d.])(\d{0,30})\.(\d{0,30})\\(?:overline|bar|dot)\s?(?:\{\s?(\d{1,30})\s?\}|(\d))(?!\d)")
 _GOES_ON = re.compile(r"(?<![\d.])(\d{1,30})\.(\d{0,30}?)(\d)\3\3+ ?(?:\.\.\.|\\[lcd]?dots(?![a-z]))")
 """A decimal that repeats its last digit three times and then has dots."""
+_MARKUP = re.compile(r"[\\$~*^_{}!:]|degree|[\d)\]](?:or|and)[A-Z(\d]")
+"""What any of the rewrites but that of spaces needs."""
+_KEPT, _KEPT_CHARS = 2048, 512
 _LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])")
 
 
 def normalise(text: str) -> str:
     """The one spelling of an answer that all rungs of the ladder read. May be empty."""
+    return _normalised_once(text) if len(text) <= _KEPT_CHARS else _normalised(text)
+
+
+def _normalised(text: str) -> str:
     if not text.isascii():
         text = _plain_characters(text)
     text = "".join(char for char in text if char >= " " or char in "\t\n\r").strip("*` \n\t\r\"'")
     if "\\" in text:
         text = _REPEATING.sub(_as_fraction, _line_breaks(text))
+        text = _COMMAND.sub(_usual_command, _NO_BRACKET.sub(" ", text))
     if ".." in text or "dots" in text:
         text = _GOES_ON.sub(_as_fraction, text)
-    for pattern, replacement in _REWRITES:
+    for pattern, replacement in _REWRITES if _MARKUP.search(text) else _REWRITES[-1:]:
         text = pattern.sub(replacement, text)
     text = text.lstrip("`\"',;: ").rstrip("`\"'.,;: \\")
     filler = _ONLY.match(text)
     return text[filler.end() :] if filler else text
+
+
+_normalised_once = lru_cache(maxsize=_KEPT)(_normalised)
+"""A reference is read for each completion of its group, and more than once for each."""
 
 
 def _line_breaks(text: str) -> str:
@@ -140,6 +155,10 @@ def _line_breaks(text: str) -> str:
     if "\\\\begin" in text or "\\begin" not in text:
         text = _DOUBLED.sub(r"\\", text.replace("\\\\\\\\", r"\cr "))
     return _ROW_BREAK.sub(r"\\cr ", text)
+
+
+def _usual_command(command: re.Match[str]) -> str:
+    return _OTHER_NAMES.get(command[1], command[0])
 
 
 def _as_fraction(repeating: re.Match[str]) -> str:

@@ -32,9 +32,12 @@ def differ(first: Node, second: Node) -> bool:
     Raises:
         TooCostly: if a value is too large to compute.
     """
-    values = list(values_at_points(first, second))
-    constant = not variables(first) | variables(second)
-    return len(values) < (1 if constant else ENOUGH_POINTS) or not all(agree(*pair) for pair in values)
+    seen = 0
+    for left, right in values_at_points(first, second):
+        if not agree(left, right):
+            return True
+        seen += 1
+    return seen < (ENOUGH_POINTS if variables(first) | variables(second) else 1)
 
 
 def values_at_points(*nodes: Node) -> Iterator[tuple[Any, ...]]:

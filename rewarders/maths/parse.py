@@ -10,28 +10,18 @@ Binding, weakest first: list < relation < ratio < set operation < sum < product 
 from fractions import Fraction
 
 from rewarders.maths.brackets import bars, bracketed, in_its_base
-from rewarders.maths.commands import command, starts_a_factor
+from rewarders.maths.commands import command
+from rewarders.maths.names import letters
+from rewarders.maths.numbers import MAX_TEN_EXPONENT
 from rewarders.maths.tokens import END, Kind, Token, tokenise
-from rewarders.maths.tree import Apply, Group, Node, Number, Relation, Symbol, TooCostly, Unparsable, Word
-from rewarders.maths.vocabulary import (
-    CHOOSERS,
-    CLOSING,
-    CONSTANTS,
-    FUNCTIONS,
-    GREEK,
-    INVERSES,
-    PRODUCTS,
-    RELATIONS,
-    SET_OPERATORS,
-    SIGNS,
-)
+from rewarders.maths.tree import Apply, Group, Node, Number, Relation, Symbol, TooCostly, Unparsable, Word, product_of
+from rewarders.maths.vocabulary import CLOSING, FACTORS, PRODUCTS, RELATIONS, SEPARATORS, SET_OPERATORS, SIGNS
 
 MAX_DEPTH = 80
 MAX_DIVISIONS = 20
+_TEN_EXPONENT_CHARS = 8
 
-_SEPARATORS = frozenset({",", ";", "and", "or", "cr", "land", "lor", "wedge", "vee"})
 _EITHER = frozenset({"or", "lor", "vee"})
-_LONGEST_PRODUCT_OF_LETTERS = 3
 
 
 def parse(text: str) -> Node:
@@ -70,19 +60,29 @@ class Parser:
         """The one after that."""
         return self._tokens[min(self._at + 1, len(self._tokens) - 1)]
 
+    @property
+    def before_last(self) -> Token:
+        """The token before the one that was taken last."""
+        return self._tokens[self._at - 2] if self._at > 1 else END
+
     def peek(self, *texts: str) -> bool:
         """Whether one of these comes next."""
-        return self.next.kind is not Kind.NUMBER and self.next.text in texts
+        token = self._tokens[self._at]
+        return token.text in texts and token.kind is not Kind.NUMBER
 
     def take(self) -> Token:
         """The next token, whatever it is."""
-        token = self.next
+        token = self._tokens[self._at]
         self._at += token is not END
         return token
 
     def accept(self, *texts: str) -> str | None:
         """The next token if it is one of these."""
-        return self.take().text if self.peek(*texts) else None
+        token = self._tokens[self._at]
+        if token.text not in texts or token.kind is Kind.NUMBER:
+            return None
+        self._at += token is not END
+        return token.text
 
     def expect(self, text: str) -> None:
         """Take a token that has to come. Raises Unparsable."""
@@ -114,7 +114,7 @@ class Parser:
         """Relations between separators, and whether all of these say "or"; `a, and b` has one separator."""
         self.accept("either", "both")
         items, separators = [self.relation()], []
-        while self.peek(*_SEPARATORS):
+        while self.peek(*SEPARATORS):
             taken = [self.take().text]
             if taken[0] in ",;" and (word := self.accept("and", "or")):
                 taken.append(word)
@@ -179,29 +179,42 @@ class Parser:
 
     def product(self) -> Node:
         """Factors side by side or with signs between them."""
-        factors, divisions = [self._signed()], 0
+        factors, divisions = [self.factor()], 0
         while True:
             if self.accept("/"):
-                factors = [Apply("div", (product_of(factors), self._signed()))]
+                factors = [Apply("div", (product_of(factors), self.factor()))]
                 divisions += 1
             elif self.accept(*PRODUCTS):
-                factors.append(self._signed())
+                factors.append(self.factor())
             elif self.accept("mod", "bmod"):
-                factors = [Apply("mod", (product_of(factors), self._signed()))]
+                factors = [Apply("mod", (product_of(factors), self.factor()))]
                 divisions += 1
-            elif starts_a_factor(self, _SEPARATORS):
-                self._take_beside(factors)
+            elif self.starts_a_factor():
+                self.take_beside(factors)
             else:
                 return product_of(factors)
             if divisions > MAX_DIVISIONS:
                 raise TooCostly(f"over {MAX_DIVISIONS} divisions in a row")
 
-    def _take_beside(self, factors: list[Node]) -> None:
+    def starts_a_factor(self) -> bool:
+        """Whether what comes next multiplies what was read."""
+        token = self.next
+        if token.text == "|":
+            return not self.open_bars
+        if token.text == "(":
+            return self.after_next.text != "mod"
+        if token.kind is Kind.COMMAND:
+            return token.text in FACTORS
+        if token.kind is Kind.LETTERS:
+            return token.text not in SEPARATORS and token.text not in ("mod", "choose")
+        return token.kind is Kind.NUMBER or token.text in ("[", "{")
+
+    def take_beside(self, factors: list[Node]) -> None:
         """A factor without a sign before it; an integer beside a fraction of digits is a mixed number."""
         left, before, here = factors[-1], self._tokens[self._at - 1], self.next
         if here.kind is Kind.NUMBER and before.kind is Kind.NUMBER:
             raise Unparsable("two numbers side by side")
-        right = self._power()
+        right = self.power()
         if before.kind is Kind.NUMBER and here.text == "frac" and _is_plain_fraction(right):
             factors[-1] = _mixed_number(left, right)
         elif isinstance(left, Symbol) and here.text == "(" and self.next.text != "^":
@@ -209,35 +222,37 @@ class Parser:
         else:
             factors.append(right)
 
-    def _signed(self) -> Node:
+    def factor(self) -> Node:
         """A factor with any number of signs before it."""
         signs = []
         while sign := self.accept(*SIGNS):
             signs.append(sign)
-        factor = self._power()
+        factor = self.power()
         if signs.count("-") % 2:
             factor = Apply("neg", (factor,))
         if plus_minus := [sign for sign in signs if sign in ("pm", "mp")]:
             factor = Apply(plus_minus[0], (factor,))
         return factor
 
-    def _power(self) -> Node:
+    def power(self) -> Node:
+        """A value and what it is raised to."""
         self.descend()
         base = self._postfixed()
         if self.accept("^"):
-            base = Apply("pow", (base, self._exponent()))
+            base = Apply("pow", (base, self.exponent()))
             if self.peek("!", "%"):
                 raise Unparsable("a factorial of a power needs brackets")
         self.ascend()
         return base
 
-    def _exponent(self) -> Node:
+    def exponent(self) -> Node:
+        """What stands after `^`."""
         sign = self.accept("-", "+")
-        exponent = self._power()
+        exponent = self.power()
         return Apply("neg", (exponent,)) if sign == "-" else exponent
 
     def _postfixed(self) -> Node:
-        value = self._atom()
+        value = self.atom()
         while sign := self.accept("!", "%", "degree"):
             if sign == "!":
                 value = Apply("factorial", (value,))
@@ -251,12 +266,13 @@ class Parser:
 
     # -- atoms -----------------------------------------------------------------------------------------------------
 
-    def _atom(self) -> Node:
+    def atom(self) -> Node:
+        """A number, a name, a command with its arguments, or what is in brackets."""
         token = self.take()
         if token.kind is Kind.NUMBER:
-            return in_its_base(self, token.text) if self.peek("_") else Number(Fraction(token.text))
+            return in_its_base(self, token.text) if self.peek("_") else Number(_value(token.text))
         if token.kind is Kind.LETTERS:
-            return self._letters(token.text)
+            return letters(self, token.text)
         if token.kind is Kind.COMMAND:
             return command(self, token.text)
         if token.text in CLOSING or token.text == "]":
@@ -274,94 +290,22 @@ class Parser:
             self._tokens[self._at] = Token(Kind.NUMBER, token.text[1:])
             if token.text[1] == "." or token.text[0] == ".":
                 raise Unparsable("a decimal cannot be split")
-            return Number(Fraction(token.text[0]))
+            return Number(_value(token.text[0]))
         if token.text == "-":
             raise Unparsable("a sign cannot be an argument")
         self.descend()
-        value = self._atom()
+        value = self.atom()
         self.ascend()
         return value
 
-    # -- names and functions ---------------------------------------------------------------------------------------
 
-    def _letters(self, run: str) -> Node:
-        if run in FUNCTIONS or run in CHOOSERS:
-            return self.function(run)
-        if run in CONSTANTS:
-            return Symbol(CONSTANTS[run])
-        if run in GREEK or len(run) == 1:
-            return self.subscripted(run)
-        if self.differentials and run[-2] == "d":
-            letters = [Symbol(letter) for letter in run[:-2]]
-            return product_of([*letters, Symbol(f"d {run[-1]}")])
-        if self._stands_alone(run):
-            return Word(run)
-        if len(run) > _LONGEST_PRODUCT_OF_LETTERS:
-            raise Unparsable(f"unknown name {run[:20]}")
-        factors = [Symbol(letter) for letter in run[:-1]]
-        return Apply("mul", (*factors, self.subscripted(run[-1])))
-
-    def _stands_alone(self, run: str) -> bool:
-        """Whether the run just taken is all there is between separators: then it is a word, not a product."""
-        before = self._tokens[self._at - 2] if self._at > 1 else END
-        ends = (*_SEPARATORS, "", "(", ")", "[", "]", "{", "}")
-        is_word = len(run) > _LONGEST_PRODUCT_OF_LETTERS
-        return before.text in ends and self.next.text in ((*ends, "=", ":") if is_word else (*ends, "="))
-
-    def subscripted(self, name: str) -> Node:
-        """A name with the primes and the subscript that may follow."""
-        while self.accept("'"):
-            name += "'"
-        if not self.accept("_"):
-            return Symbol(name)
-        grouped = self.accept("{")
-        parts = [self.take()]
-        while grouped and not self.peek("}") and self.next is not END:
-            parts.append(self.take())
-        if grouped:
-            self.expect("}")
-        if any(part.kind is Kind.SIGN and part.text not in "+-," for part in parts):
-            raise Unparsable("a subscript of more than names and numbers")
-        return Symbol(name + "_" + " ".join(part.text for part in parts))
-
-    def function(self, name: str) -> Node:
-        """A function, whose name was taken, on what follows."""
-        if name in CHOOSERS:
-            inside = self._atom()
-            several = isinstance(inside, Group) and inside.kind in ("()", "set")
-            return Apply(name, inside.items if isinstance(inside, Group) and several else (inside,))
-        head = FUNCTIONS[name]
-        if head == "log" and self.accept("_"):
-            base = self.argument()
-            return Apply("logarithm", (self._operand(), base))
-        if head == "lg":
-            return Apply("logarithm", (self._operand(), Number(Fraction(10))))
-        power = self._exponent() if self.accept("^") else None
-        if power in (Number(Fraction(-1)), Apply("neg", (Number(Fraction(1)),))):
-            if head not in INVERSES:
-                raise Unparsable(f"what {head} to the power -1 means is not clear")
-            return Apply(INVERSES[head], (self._operand(),))
-        value = Apply(head, (self._operand(),))
-        return value if power is None else Apply("pow", (value, power))
-
-    def _operand(self) -> Node:
-        r"""What a function is applied to: a bracket, or the factors up to the next function."""
-        if self.peek("(", "[", "{", "|"):
-            self.descend()
-            value = self._atom()
-            self.ascend()
-            return value
-        factors = [self._signed() if self.peek("-") else self._power()]
-        while (
-            starts_a_factor(self, _SEPARATORS) and not self.peek("(", "[", "{", "|") and self.next.text not in FUNCTIONS
-        ):
-            self._take_beside(factors)
-        return product_of(factors)
-
-
-def product_of(factors: list[Node]) -> Node:
-    """A product, or its only factor."""
-    return Apply("mul", tuple(factors)) if len(factors) > 1 else factors[0]
+def _value(digits: str) -> Fraction:
+    if digits.isdecimal():
+        return Fraction(int(digits))
+    exponent = digits.lower().partition("e")[2]
+    if exponent and (len(exponent) > _TEN_EXPONENT_CHARS or abs(int(exponent)) > MAX_TEN_EXPONENT):
+        raise TooCostly(f"a power of ten of over {MAX_TEN_EXPONENT}")
+    return Fraction(digits)
 
 
 def signed(op: str, term: Node) -> Node:

@@ -1,7 +1,5 @@
 """A tree as text, for evidence: `div(1, add(x, 2))`. Bounded, so that nobody stores much by writing much."""
 
-from collections.abc import Iterator
-
 from rewarders.maths.tree import Apply, Binder, Group, Node, Number, Relation, Symbol, Word
 
 MAX_CHARS = 240
@@ -10,39 +8,40 @@ _MAX_DIGITS_BITS = 600
 
 def shown(node: Node) -> str:
     """The tree in prefix notation, cut where it gets long."""
-    text = ""
-    for piece in _pieces(node):
-        text += piece
-        if len(text) > MAX_CHARS:
-            return text[: MAX_CHARS - 1] + "…"
-    return text
+    pieces: list[str] = []
+    _write(node, pieces)
+    text = "".join(pieces)
+    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
 
 
-def _pieces(node: Node) -> Iterator[str]:
+def _write(node: Node, pieces: list[str]) -> None:
+    if len(pieces) > MAX_CHARS:  # none of them is empty
+        return
     match node:
         case Number(value):
             huge = max(value.numerator.bit_length(), value.denominator.bit_length()) > _MAX_DIGITS_BITS
-            yield "a long number" if huge else str(value)
+            pieces.append("a long number" if huge else str(value))
         case Symbol(name):
-            yield name
+            pieces.append(name)
         case Word(text):
-            yield repr(text)
+            pieces.append(repr(text))
         case Apply(head, args):
-            yield from _called(head, args)
+            _write_call(head, args, pieces)
         case Binder(head, name, body, ends):
-            yield from _called(head, (Symbol(name), body, *ends))
+            _write_call(head, (Symbol(name), body, *ends), pieces)
         case Group(kind, items):
-            yield from _called(f"({kind})" if len(kind) == 2 else kind, items)
+            _write_call(f"({kind})" if len(kind) == 2 and kind[0] in "([" else kind, items, pieces)
         case Relation(ops, sides):
-            yield from _pieces(sides[0])
+            _write(sides[0], pieces)
             for op, side in zip(ops, sides[1:], strict=True):
-                yield f" {op} "
-                yield from _pieces(side)
+                pieces.append(f" {op} ")
+                _write(side, pieces)
 
 
-def _called(head: str, args: tuple[Node, ...]) -> Iterator[str]:
-    yield f"{head}("
+def _write_call(head: str, args: tuple[Node, ...], pieces: list[str]) -> None:
+    pieces.append(f"{head}(")
     for index, arg in enumerate(args):
-        yield ", " if index else ""
-        yield from _pieces(arg)
-    yield ")"
+        if index:
+            pieces.append(", ")
+        _write(arg, pieces)
+    pieces.append(")")

@@ -84,11 +84,31 @@ def _steps(difference: Any, *, constant: bool) -> Iterator[Callable[[Any], Any]]
         yield sympy.expand
     if size > MAX_SIMPLIFIED_NODES:
         raise TooCostly(f"a difference of {size} parts")
+    if difference.has(sympy.factorial, sympy.binomial):
+        yield lambda zero: sympy.combsimp(zero)
+    if any(not power.exp.is_integer for power in difference.atoms(sympy.Pow)):
+        yield _for_positive_names
     if constant:
         yield sympy.sqrtdenest
         yield _algebraically
     yield sympy.simplify
-    yield lambda zero: sympy.expand(zero.rewrite(sympy.exp), complex=False).simplify()
+    if difference.has(*_periodic_functions()):
+        yield lambda zero: sympy.expand(zero.rewrite(sympy.exp), complex=False).simplify()
+
+
+def _periodic_functions() -> tuple[Any, ...]:
+    from sympy.functions.elementary.hyperbolic import HyperbolicFunction
+    from sympy.functions.elementary.trigonometric import TrigonometricFunction
+
+    return TrigonometricFunction, HyperbolicFunction
+
+
+def _for_positive_names(difference: Any) -> Any:
+    """Roots taken apart as if all variables were positive: only pairs get here that agree at negative places too."""
+    import sympy
+
+    positive = {name: sympy.Symbol(name.name, positive=True) for name in difference.free_symbols}
+    return sympy.powsimp(sympy.expand_power_base(sympy.together(difference.subs(positive))))
 
 
 def _largest_power(expression: Any) -> int:

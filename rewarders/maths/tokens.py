@@ -1,8 +1,8 @@
 r"""From a normalised answer to tokens: numbers, `\commands`, runs of letters and single signs."""
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from rewarders.maths.tree import TooCostly, Unparsable
 
@@ -21,18 +21,18 @@ class Kind(Enum):
     END = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A token; a command without its backslash."""
 
     kind: Kind
     text: str
 
 
+_KINDS = dict(Kind.__members__)
 END = Token(Kind.END, "")
 
 _TOKEN = re.compile(
-    r"(?P<NUMBER>\d+(?:\.\d+)?|\.\d+)"
+    r"(?P<NUMBER>(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+(?![\d.]))?)"
     r"|\\(?P<COMMAND>[A-Za-z]+|[{}|])"
     r"|(?P<LETTERS>[A-Za-z]+)"
     r"|(?P<SIGN><=|>=|[-+*/^_=<>!%()\[\]{},;|:'&])"
@@ -57,7 +57,7 @@ def tokenise(text: str) -> list[Token]:
             raise Unparsable(f"character {position} is in no token")
         position = match.end()
         if match.lastgroup != "SPACE":
-            tokens.append(Token(Kind[match.lastgroup], match[match.lastgroup]))
+            tokens.append(Token(_KINDS[match.lastgroup], match[match.lastgroup]))
         if len(tokens) > MAX_TOKENS or position - match.start() > MAX_NUMBER_CHARS:
             raise TooCostly(f"over {MAX_TOKENS} tokens, or one over {MAX_NUMBER_CHARS} characters")
     return [*tokens, END]

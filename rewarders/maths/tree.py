@@ -93,6 +93,11 @@ NUMBER_SETS = {"R": "reals", "Z": "integers", "N": "naturals", "Q": "rationals",
 """Letters of blackboard bold, and the symbols they stand for."""
 
 
+def product_of(factors: list[Node]) -> Node:
+    """A product, or its only factor."""
+    return Apply("mul", tuple(factors)) if len(factors) > 1 else factors[0]
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """What a node is made of."""
     match node:

@@ -49,6 +49,19 @@ _SAME = {
     "in": "inch",
     "hrs": "hour",
     "hr": "hour",
+    **{short: f"{prefix}meter" for short, prefix in (("mm", "milli"), ("cm", "centi"), ("dm", "deci"), ("km", "kilo"))},
+    **{f"{prefix}metre": f"{prefix}meter" for prefix in ("", "milli", "centi", "deci", "kilo")},
+    **{f"{prefix}metres": f"{prefix}meter" for prefix in ("", "milli", "centi", "deci", "kilo")},
+    **{
+        "m": "meter",
+        "kg": "kilogram",
+        "g": "gram",
+        "mg": "milligram",
+        "l": "liter",
+        "litre": "liter",
+        "litres": "liter",
+    },
+    **{"min": "minute", "s": "second", "sec": "second", "h": "hour", "usd": "dollar", "eur": "euro", "€": "euro"},
 }
 DEGREE = "degree"
 """An angle: the one unit that is also a number, so that 120 degrees are two thirds of pi."""

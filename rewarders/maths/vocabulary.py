@@ -46,6 +46,12 @@ BRACKETS = {
 }  # fmt: skip
 """Opening command -> closing command, and the function that the pair stands for."""
 
+SEPARATORS = frozenset({",", ";", "and", "or", "cr", "land", "lor", "wedge", "vee"})
+"""Between the items of a list."""
+_BESIDE = frozenset({"frac", "binom", "sqrt", "sum", "prod", "int", "lim", "begin"})
+FACTORS = _BESIDE | CHOOSERS | GREEK | FUNCTIONS.keys() | CONSTANTS.keys() | BRACKETS.keys()
+"""Commands that may stand beside a factor without a sign."""
+
 _ALL = ("all real numbers", "all reals", "any real number", "every real number", "all real values", "the real numbers")
 _NONE = ("no solution", "no solutions", "no real solution", "no real solutions", "none", "empty set", "the empty set")
 PHRASES = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rewarders.maths import Params, Reason, Reference, equal
+from rewarders.maths import Params, Reason, Reference, equal, verify
 from rewarders.types import Completion
 
 TEN_MEGABYTES = 10_000_000
@@ -64,7 +64,8 @@ def test_what_would_cost_too_much_is_never_started(answer: str) -> None:
 
 def test_a_base_next_to_one_with_a_vast_power_is_too_costly_even_where_it_agrees() -> None:
     power = r"\sqrt{1+10^{-20}}^{10^9}"
-    assert _judge(rf"\boxed{{{power}+0}}", power) == Reason.TOO_COSTLY
+    assert _judge(rf"\boxed{{{power}+0}}", "1") == Reason.TOO_COSTLY
+    assert verify(power, f"{power}+0").reason == Reason.COSTLY_REFERENCE
 
 
 @pytest.mark.parametrize(

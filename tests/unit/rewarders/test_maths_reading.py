@@ -105,8 +105,8 @@ def test_what_is_no_plain_number_is_left_to_others(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value", "unit"),
     [
-        ("10 km", "10", "km"),
-        ("10km", "10", "km"),
+        ("10 km", "10", "kilometer"),
+        ("10km", "10", "kilometer"),
         ("120 km/h", "120", "km/h"),
         ("864 inches ^2", "864", "inches2"),
         ("5 apples", "5", "apple"),
