@@ -1,7 +1,8 @@
-"""Items a second through the reward service, for a trivial pure rewarder.
+"""Items a second through the reward service, for a trivial pure rewarder and for the maths verifier.
 
-Four figures of one run, on one machine: over HTTP with the ledger, over HTTP without it, the engine without HTTP, and
-the rewarder as a bare function call. Client and server share the cores.
+Five figures of one run, on one machine: the trivial one over HTTP with the ledger, over HTTP without it, in the engine
+without HTTP, and as a bare function call; maths answers as in GSM8K over HTTP with the ledger. Client and server share
+the cores.
 
     python benchmarks/service_throughput.py [--seconds 10] [--batch 256] [--json]
 """
@@ -31,11 +32,13 @@ HERE = Path(__file__).parent
 CONFIG = """
 [plugins]
 load = []
-modules = ["trivial_rewarder"]
+modules = ["trivial_rewarder", "rewarders.maths"]
 [ledger]
 enabled = {ledger}
 [rubrics."trivial.v1"]
 parts = [{{ rewarder = "trivial.character_share" }}]
+[rubrics."answer.v1"]
+parts = [{{ rewarder = "maths.equal" }}]
 """
 
 
@@ -51,6 +54,23 @@ def make_items(count: int) -> list[Item]:
         )
         for i in range(count)
     ]
+
+
+def make_sums(count: int) -> list[Item]:
+    """Worked sums that end in `#### 42`, every other one wrong, sixteen to a task."""
+    step = "She buys 3 boxes of 4 pens, which makes 3 * 4 = <<3*4=12>>12 pens for 12 * 2 = 24 dollars. "
+    return [
+        Item(
+            task=Task(
+                id=f"s{i // 16}", prompt=[{"role": "user", "content": "How much?"}], rubric="answer.v1",
+                reference={"answer": f"{1000 + i // 16:,}"},
+            ),
+            completion=Completion(text=f"{step * 6}\n#### ${1000 + i // 16 + i % 2}.00"),
+            group=f"s{i // 16}",
+            sample=i % 16,
+        )
+        for i in range(count)
+    ]  # fmt: skip
 
 
 @asynccontextmanager
@@ -87,12 +107,11 @@ async def rate(call: Callable[[], Awaitable[object]], items: int, seconds: float
     return statistics.median(windows)
 
 
-async def over_http(folder: Path, batch: int, seconds: float, *, ledger: bool) -> float:
+async def over_http(folder: Path, items: list[Item], seconds: float, *, ledger: bool) -> float:
     """Through `RewardClient`, which also builds the request and validates the answer."""
-    items = make_items(batch)
     async with served(folder, ledger=ledger) as url, AsyncRewardClient(url) as client:
         await client.score(items)
-        return await rate(lambda: client.score(items), batch, seconds, streams=3)
+        return await rate(lambda: client.score(items), len(items), seconds, streams=3)
 
 
 async def in_process(folder: Path, batch: int, seconds: float) -> float:
@@ -128,8 +147,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, batch, seconds = Path(name), options.batch, options.seconds
         figures = {
-            "http_with_ledger": asyncio.run(over_http(folder, batch, seconds, ledger=True)),
-            "http_without_ledger": asyncio.run(over_http(folder, batch, seconds, ledger=False)),
+            "http_with_ledger": asyncio.run(over_http(folder, make_items(batch), seconds, ledger=True)),
+            "http_without_ledger": asyncio.run(over_http(folder, make_items(batch), seconds, ledger=False)),
+            "maths_http_with_ledger": asyncio.run(over_http(folder, make_sums(batch), seconds, ledger=True)),
             "engine_with_ledger": asyncio.run(in_process(folder, batch, seconds)),
             "bare_function_calls": bare_calls(batch, min(seconds, 3.0)),
         }

@@ -4,6 +4,8 @@ Thinking is set aside first. Then the first of these that is there decides: `\bo
 `<answer>` tags, a `####` line, an `A:` or `Answer:` line, "the answer is ..." (labels and phrases in many
 languages), a short text that is an answer as it stands, and at last the value that prose closes with.
 
+Of two announced answers the later one holds. "Wait, it is 6" behind an answer replaces it; "or 6" makes it a hedge.
+
 Every scan is linear and bounded: models write hostile text, and ten megabytes of it must cost less than a
 blink.
 """
@@ -13,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rewarders.extraction.boxes import boxed, boxed_in_reference, is_overruled, opens_a_box
+from rewarders.extraction.announced import Announced, alternative, correction, repeats
+from rewarders.extraction.boxes import boxed, boxed_in_reference, opens_a_box
 from rewarders.extraction.markers import hashed, labelled, phrased, tagged
 from rewarders.extraction.prose import is_sentence, prose
 
@@ -58,21 +61,44 @@ class Extracted:
 def extract(text: str, accept: Sequence[Extractor] = tuple(Extractor)) -> Extracted | None:
     """Find the final answer of a whole completion, looking only where `accept` allows; None without one."""
     spoken = single_backslashes(after_thinking(text))
-    for extractor in Extractor:
-        if extractor not in accept or (extractor is Extractor.BOX and len(accept) > 1 and is_overruled(spoken)):
-            continue
-        answers = tuple(answer.strip() for answer in _FINDERS[extractor](spoken))
-        if answers:
-            return Extracted(answers, extractor)
+    for extractor in (name for name in Extractor if name in accept):
+        found = _FINDERS[extractor](spoken)
+        if found is not None:
+            return _last_word(Extracted(_stripped(found), extractor), spoken[found.end :], accept)
     return None
+
+
+def _last_word(found: Extracted, behind: str, accept: Sequence[Extractor]) -> Extracted:
+    """The answer that stands once all is said: announced later on, corrected, or left beside another one.
+
+    Each finder gives its last answer, so that none of them finds one twice.
+    """
+    for extractor in (name for name in _ANNOUNCING if name in accept):
+        later = _FINDERS[extractor](behind)
+        if later is None or not later.is_value:
+            continue
+        again = repeats(later.answers[-1], found.answers)
+        newer = found if again else Extracted(_stripped(later), extractor)
+        return _last_word(newer, behind[later.end :], accept)
+    if Extractor.PROSE not in accept:
+        return found
+    if (corrected := correction(behind)) is not None and not repeats(corrected, found.answers):
+        return Extracted((corrected,), Extractor.PROSE)
+    other = alternative(behind)
+    return found if other is None else Extracted((*found.answers, other), found.extractor)
+
+
+def _stripped(found: Announced) -> tuple[str, ...]:
+    return tuple(answer.strip() for answer in found.answers)
 
 
 def final_answer(reference: str) -> str:
     """The answer of a reference that is a whole solution; else the reference, with single backslashes."""
     text = single_backslashes(reference)
-    answers = boxed_in_reference(text) or hashed(text)
-    if not answers and is_sentence(text):
-        answers = labelled(text) or phrased(text)
+    answers = boxed_in_reference(text)
+    if not answers:
+        found = hashed(text) or ((labelled(text) or phrased(text)) if is_sentence(text) else None)
+        answers = found.answers if found else ()
     return ", ".join(answer.strip() for answer in answers) or text
 
 
@@ -102,20 +128,27 @@ def single_backslashes(text: str) -> str:
     return text if "\\begin" in tail or "&" in tail else _ESCAPED_COMMAND.sub(r"\\", tail)
 
 
-def _bare(text: str) -> Sequence[str]:
+def _bare(text: str) -> Announced | None:
     if len(text) > 2 * _BARE_TOKEN_CHARS:
-        return ()
+        return None
     line = text.strip()
     fits = len(line) <= _BARE_CHARS or (len(line) <= _BARE_TOKEN_CHARS and len(line.split(None, 1)) == 1)
-    return (line,) if line and fits and "\n" not in line and not (is_sentence(line) and prose(line)) else ()
+    stands = line and fits and "\n" not in line and not (is_sentence(line) and prose(line))
+    return Announced((line,), len(text)) if stands else None
 
 
-_FINDERS: dict[Extractor, Callable[[str], Sequence[str]]] = {
+def _prose(text: str) -> Announced | None:
+    answers = tuple(prose(text))
+    return Announced(answers, len(text)) if answers else None
+
+
+_FINDERS: dict[Extractor, Callable[[str], Announced | None]] = {
     Extractor.BOX: boxed,
     Extractor.TAG: tagged,
     Extractor.HASHES: hashed,
     Extractor.LABEL: labelled,
     Extractor.PHRASE: phrased,
     Extractor.BARE: _bare,
-    Extractor.PROSE: prose,
+    Extractor.PROSE: _prose,
 }
+_ANNOUNCING = (Extractor.BOX, Extractor.TAG, Extractor.HASHES, Extractor.LABEL, Extractor.PHRASE)

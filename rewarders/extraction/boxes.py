@@ -3,6 +3,8 @@ r"""`\boxed{}` and `\fbox{}`: by matching braces around the last one, never by a
 import re
 from collections.abc import Iterator, Sequence
 
+from rewarders.extraction.announced import Announced
+
 _BEFORE_LAST_BOX_CHARS = 65_536
 _AFTER_LAST_BOX_CHARS = 131_072
 """Braces are matched only this far around the last box: what is further away is not the end of the answer."""
@@ -15,12 +17,12 @@ _LABEL = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?:_\{?\w{1,4}\}?)?\s{0,4}(?:=|\\in
 _FILLER = re.compile(r"\\(?:text|quad|qquad|mbox|left|right|[,;:! \[\]()])|\b(?:and|or)\b|[\s$,;.{}()*&\\]")
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _PERCENT = re.compile(r"[\s$]{0,4}(?:\\?%|percent\b)")
-_FINAL = re.compile(r"\bfinal answer\W{0,4}(?:is|:)\s{0,4}[-+$\\(\[\d]", re.IGNORECASE)
 
 
-def boxed(text: str) -> Sequence[str]:
+def boxed(text: str) -> Announced | None:
     """What the last box holds, or the boxes of the last statement where several stand side by side."""
-    return tuple(dict.fromkeys(_inside(text, box) for box in _final_boxes(text)))
+    boxes = _final_boxes(text)
+    return Announced(tuple(dict.fromkeys(_inside(text, box) for box in boxes)), boxes[-1][1]) if boxes else None
 
 
 def boxed_in_reference(text: str) -> Sequence[str]:
@@ -30,12 +32,6 @@ def boxed_in_reference(text: str) -> Sequence[str]:
         return tuple(dict.fromkeys(found))
     _, opened = _boxes(text)
     return (text[text.index("{", opened[0]) + 1 :].rstrip("$ \n\\])."),) if opened else ()
-
-
-def is_overruled(text: str) -> bool:
-    """Whether a final answer is announced behind the last box, which then was one of a step on the way."""
-    last = max(text.rfind(r"\boxed"), text.rfind(r"\fbox"))
-    return last >= 0 and _FINAL.search(text, last, last + _AFTER_LAST_BOX_CHARS) is not None
 
 
 def opens_a_box(text: str) -> bool:

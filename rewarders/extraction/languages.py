@@ -40,13 +40,52 @@ QUALIFIERS = (
     "or", "maybe", "perhaps", "possibly", "peut-être", "vielleicht", "quizás", "talvez", "возможно", "可能", "也许",
     "ليست", "नहीं", "不是", "不等于", "并非", "小于", "大于", "超过", "至少", "至多", "负",
 )  # fmt: skip
-"""Right before a value they make it another one: `at most 42` is not 42."""
+"""Before a value, with two words between at most, they make it another one: `at most 42` is not 42."""
+
+QUALIFIERS_BESIDE = (
+    "under", "below", "above", "beyond", "nearly", "almost", "hardly", "barely", "scarcely", "than", "from", "near",
+    "close to", "short of", "exceed", "exceeds", "exceeding", "surpasses", "precedes", "succeeds", "divides",
+    "divisible by", "multiplied by", "mod", "modulo", "congruent to", "excluding", "anything but", "all but",
+    "every number but", "moitié de", "double de", "carré de", "racine de", "inverse de", "mitad de", "doble de",
+    "cuadrado de", "raíz de", "hälfte von", "fast", "presque", "casi", "quasi", "почти",
+)  # fmt: skip
+"""The same, but only with nothing between: of "from the above we get 5" the value is 5."""
+
+_QUANTITIES = """
+    total totals subtotal value values answer result solution solutions area areas distance distances length width
+    height depth perimeter circumference radius diameter volume mass weight density speed velocity acceleration force
+    energy power temperature pressure angle slope gradient intercept probability chance odds likelihood cost costs
+    price prices profit profits loss losses income salary wage wages pay payment payments bill fee fees fine tax tip
+    debt balance amount amounts quantity count counts tally score scores rate rates ratio percentage interest discount
+    discounts savings revenue sales earnings expense expenses budget age time duration period interval minimum maximum
+    min max set sets range domain coordinates coordinate point pair triple tuple vector equation expression formula form
+    polynomial matrix limit degree dimension order number distribution increase decrease gain reduction remainder
+    yield grade mark marks average mean median mode change surplus deficit estimate figure sum
+    consist consists consisting composed comprised made group groups team teams batch pack packs row rows
+"""
+QUANTITIES = frozenset(_QUANTITIES.split())
+"""Of the area of 5 and of the total of 5 the value is 5; of the cosine of 5, or of any other word's, it is not."""
+
+_FUNCTIONS_OF = """
+    multiple factor divisor power root square cube third quarter fourth fifth sixth seventh eighth ninth tenth
+    eleventh twelfth hundredth thousandth half function negation negative reciprocal inverse opposite complement
+    conjugate factorial permutation combination logarithm log sine cosine tangent cotangent secant cosecant double
+    part predecessor successor divisors submultiple residue digit prime
+"""
+FUNCTIONS_OF = frozenset(_FUNCTIONS_OF.split())
+"""A group of 5 and a loss of 5 are 5; a third of 5 is not."""
+
+NUMBER_WORDS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty",
+    "fifty", "sixty", "seventy", "eighty", "ninety", "half", "a hundred", "a thousand",
+)  # fmt: skip
 
 _FUNCTION_WORDS = """
     a an the is are was were be been in of on at to for from by with as and or but if so then than that this these
     those there here which who whom whose when where while since because each per total all any both would will
     can could may must should have has had does what into only also again still every daily now
-    remain remains remaining left respectively altogether i we you they he she it its his her their our
+    remain remains remaining left respectively altogether i we you they he she it its his her their our times
     est sont de des du en dans que qui et ou au aux par pour chez sur ist sind von und oder im in der die das den el la
     los las del son es un una y o e di il lo da per
 """

@@ -5,12 +5,21 @@ One guess, made without knowing the reference. What leaves open which value is m
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from rewarders.extraction.formulas import Formula, find_formulas, stated_part
-from rewarders.extraction.languages import HEDGES, JOINERS, OPENERS, QUALIFIERS
+from rewarders.extraction.languages import (
+    FUNCTIONS_OF,
+    HEDGES,
+    JOINERS,
+    OPENERS,
+    QUALIFIERS,
+    QUALIFIERS_BESIDE,
+    QUANTITIES,
+)
 from rewarders.extraction.values import find_values
 
 _TAIL_CHARS = 8_192
@@ -53,7 +62,21 @@ def _is_unspaced(word: str) -> bool:
 _HEDGE = re.compile(_any_of(HEDGES), re.IGNORECASE)
 _JOIN = re.compile(rf"(?:[\s,;*/()&$.\\]|{_any_of(JOINERS)})*", re.IGNORECASE)
 _QUALIFIER = re.compile(rf"(?:{_any_of(QUALIFIERS)})(?:\s+[^\W\d_]+){{0,2}}[\s*(]*$", re.IGNORECASE)
+_BESIDE = re.compile(rf"(?:{_any_of(QUALIFIERS_BESIDE)})(?:\s+(?:the|a|an))?[\s*(]*$", re.IGNORECASE)
+_OF = re.compile(
+    r"(?P<noun>[^\W\d_]+|(?:\d[\d.,]{0,9} ?)?%)\s+of"
+    r"(?:\s+(?:the|these|those|about|exactly|only|just|approximately))?[\s*(:]*$",
+    re.IGNORECASE,
+)
+_BY_A, _ARTICLE = re.compile(r"\bby an?\s+$"), re.compile(r"\ban?\s+(?:[^\W\d_]+\s+){0,2}$")
 _QUALIFIER_CHARS = 48
+_OF_FRACTION = re.compile(r"\s(?:mod|modulo|(?:in|out of|of|per|for)(?: every| each)?)\s", re.IGNORECASE)
+_OPERATION = re.compile(
+    r"\s(?:mod|modulo|divided by|multiplied by|times|plus|minus|over|less|to the|choose|factorial)\s", re.IGNORECASE
+)
+_BARE_NUMBER = re.compile(r"\d[\d.,]{0,20}")
+_CERTAINTY = re.compile(r"\d{1,3}(?:\.\d{1,3})? ?\\?%\s(?:sure|certain|confident|positive)\b")
+_NO_CHANGE = "+=<>|~∴∵"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +131,7 @@ class _Told:
     @classmethod
     def of(cls, text: str) -> "_Told":
         is_cut = len(text) > _TAIL_CHARS
-        tail = _TAG.sub(lambda tag: " " * len(tag[0]), text[-_TAIL_CHARS:])
+        tail = _CERTAINTY.sub(_blank, _TAG.sub(_blank, text[-_TAIL_CHARS:]))
         formulas = find_formulas(tail)
         masked = _masked(tail, formulas)
         bold = list(_BOLD.finditer(masked))
@@ -156,12 +179,36 @@ class _Told:
 
     def _qualifier(self, start: int, end: int) -> str:
         before = self.masked[max(start, end - _QUALIFIER_CHARS) : end].rpartition(_MASK)[2]
-        found = _QUALIFIER.search(before)
-        return found[0] if found else ""
+        found = _QUALIFIER.search(before) or _BESIDE.search(before)
+        return found[0] if found else _changing_sign(before) or _of_another(before)
 
     def _is_joined(self, left: Value, right: Value) -> bool:
         gap = self.masked[left.end : right.start]
+        if _OPERATION.fullmatch(gap) or (_OF_FRACTION.fullmatch(gap) and _BARE_NUMBER.fullmatch(left.says)):
+            return True
         return _JOIN.fullmatch(gap) is not None or _HEDGE.search(gap) is not None
+
+
+def _blank(found: re.Match[str]) -> str:
+    return " " * len(found[0])
+
+
+def _changing_sign(before: str) -> str:
+    """A sign such as that of negation which touches the value; arrows only lead to it."""
+    sign = before[-1:]
+    is_arrow = "\u2190" <= sign <= "\u21ff" or "\u27f0" <= sign <= "\u27ff"
+    return sign if sign and unicodedata.category(sign) == "Sm" and sign not in _NO_CHANGE and not is_arrow else ""
+
+
+def _of_another(before: str) -> str:
+    """The words of `the cosine of` and the like, which make of the value another one."""
+    found = _OF.search(before)
+    if found is None:
+        return ""
+    noun, article = found["noun"].lower(), before[: found.start()].lower()
+    if noun in QUANTITIES or _BY_A.search(article) or (noun not in FUNCTIONS_OF and _ARTICLE.search(article)):
+        return ""
+    return found[0]
 
 
 def _masked(text: str, formulas: Sequence[Formula]) -> str:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from rewarders.extraction.languages import FUNCTION_WORDS, MEASURES, SCALES, SHORT_UNITS
+from rewarders.extraction.languages import FUNCTION_WORDS, MEASURES, NUMBER_WORDS, SCALES, SHORT_UNITS
 
 _TOKEN = re.compile(
     r"(?P<number>\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\b\.?)?|\d+(?:[,.:'’]\d+|[ \u00a0\u202f\u2009]\d{3}(?!\d))*)"
@@ -26,9 +26,15 @@ _UNIT = re.compile(r" ?(?P<word>[A-Za-z]{1,24}(?:\^?[23]|[²³])?(?:/[A-Za-z]{1,
 _OTHER_SCRIPT = re.compile(rf" ?(?:(?!千[克米瓦])(?:{SCALES})[^\W_]{{0,8}}|(?:{MEASURES}))")
 _AND_SOME = re.compile(
     r"\s{1,2}(?:(?:or|and)\s(?:a\s|one\s)?(?:more|fewer|less|higher|above|below|half|third|quarter|two thirds)"
-    r"|et demie?|y medi[oa]|und ein halb)\b",
+    r"|et demie?|y medi[oa]|und ein halb"
+    r"|(?:or|and) (?:so|some|something|thereabouts|over|under|beyond|up|greater|larger|smaller|bigger|change)"
+    r"|at (?:the )?(?:very )?(?:most|least|best|worst)|if not (?:more|less)|give or take"
+    rf"|(?:divided by|multiplied by|plus|minus|mod|modulo|raised to|to the power|or|times|over|less) "
+    rf"(?:(?:the|a|an) )?(?:that|{'|'.join(NUMBER_WORDS)})"
+    r"|(?:divided|multiplied) by|squared|cubed|factorial|halved|doubled|tripled|negated)\b",
     re.IGNORECASE,
 )
+"""What may follow a number, unit or not, and makes it another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,8 @@ def find_values(text: str) -> list[tuple[int, int]]:
         if spans and match.start() < spans[-1][1]:  # a unit that the last value has taken
             continue
         token = Token(match.lastgroup or "other", match[0], match.start(), match.end())
-        if _belongs(token, run, depth):
+        ends_a_word = token.kind == "word" and text[token.start - 1 : token.start] in ("'", "’")
+        if not ends_a_word and _belongs(token, run, depth):
             depth = max(0, depth + (token.text in _OPENING) - (token.text in _CLOSING))
             run.append(token)
             continue
@@ -117,4 +124,5 @@ def _with_unit(text: str, end: int) -> int:
         return end
     word, touches = unit["word"].lower().rstrip("23²³^"), text[end] != " "
     keeps = touches or (word in SHORT_UNITS if len(word) < 4 else word not in FUNCTION_WORDS)
-    return unit.end() if keeps else end
+    behind = _AND_SOME.match(text, unit.end()) if keeps else None
+    return behind.end() if behind else unit.end() if keeps else end

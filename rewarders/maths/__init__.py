@@ -6,6 +6,7 @@ equal. There is no tolerance but the one that `params` asks for.
 """
 
 from collections.abc import Sequence
+from threading import RLock
 from typing import Any
 
 from rewarders.errors import RewarderFault
@@ -24,6 +25,8 @@ _MAX_EQUIVALENT_BOXES = 4
 _MARKED = frozenset({Extractor.BOX, Extractor.TAG})
 """What ends visibly: the 4 of "the answer is 4" may have been going to be 42."""
 _ANYWHERE = tuple(Extractor)
+_ONE_AT_A_TIME = RLock()
+"""The precision of mpmath belongs to the process, not to a thread."""
 _CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.ABORT})
 
 
@@ -74,7 +77,8 @@ def _counts(completion: Completion, found: Extracted, params: Params) -> bool:
 
 def _judged(reference: Reference, found: Extracted, params: Params) -> Verdict:
     expected = [final_answer(alternative) for alternative in reference.answer]
-    return _verdict(_found(expected, found, params), found)
+    with _ONE_AT_A_TIME:
+        return _verdict(_found(expected, found, params), found)
 
 
 def _found(expected: Sequence[str], found: Extracted, params: Params) -> Finding:

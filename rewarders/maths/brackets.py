@@ -16,7 +16,7 @@ _LARGEST_BASE = 36
 def bracketed(parser: "Parser", opening: str) -> Node:
     """What is in brackets, the first of which was taken: a value, a tuple, an interval, a set. Raises Unparsable."""
     was_open, parser.open_bars = parser.open_bars, 0
-    items, either = parser.items()
+    items, word = parser.items()
     parser.open_bars = was_open
     if opening == "{" and parser.accept("choose"):
         items = (Apply("binomial", (items[0], parser.sum())),)
@@ -24,7 +24,7 @@ def bracketed(parser: "Parser", opening: str) -> Node:
     matches = closing == CLOSING.get(opening)
     if matches and len(items) == 1:
         return items[0]
-    if matches and either and all(isinstance(item, Relation) for item in items):
+    if matches and word == "or" and all(isinstance(item, Relation) for item in items):
         return Group("or", items)
     if opening == "{" and closing == "}":
         return Group("set", items)

@@ -23,9 +23,14 @@ _LETTER_BEFORE_TEXT = re.compile(
 
 _GOES_ON = re.compile(
     r"[-+] |[+^_/*=<>!|&':,]|\\(?!(?:frac|sqrt|pi|infty|pm|emptyset|begin|log|ln|sin|cos|tan)(?![A-Za-z])|\{)"
-    r"|(?i:is|isn't|was|or|and|but|nor|not|maybe|perhaps|plus|minus|times|over)\b"
+    r"|(?i:is|isn't|was|wasn't|or|and|but|nor|not|maybe|perhaps|plus|minus|times|over|false|untrue|nope|never)\b"
+    r"|(?i:(?:it|this|that|which)(?:'s| is| was| isn't| wasn't)|can't|cannot be (?:it|right|true|correct))\b"
+    r"|(?i:no)(?: (?:it|this|that|way|not|wait|i|the)\b|[^\w ]|$)"
 )
 """Instead of the text of a choice, more of a formula or of a sentence: `(B) \times 2`, `(B) is wrong`."""
+
+_DISMISSED = re.compile(r"\b(?:wrong|incorrect)\b|\\(?:neg|lnot|not)(?![A-Za-z])", re.IGNORECASE)
+_BRACES = re.compile(r"\\?[{}]")
 
 _ANOTHER = re.compile(r"(?<![A-Za-z0-9])(?:[A-J](?![A-Za-z0-9])|[a-j]\))")
 _LETTER = re.compile("[A-Ja-j]")
@@ -38,6 +43,12 @@ def read_choice(text: str) -> str | None:
     letter with more behind it, which may head a part of an answer: `(a) 3`.
     """
     return choice[0] if (choice := _letter_and_text(text)) else None
+
+
+def read_choice_text(text: str) -> str | None:
+    """What a normalised text gives as the text of the one letter it chooses: `12 apples` of `(B) 12 apples`."""
+    choice = _letter_and_text(text)
+    return choice[1] or None if choice else None
 
 
 def same_choice(expected: str, answer: str) -> bool:
@@ -58,9 +69,20 @@ def _letter_and_text(text: str) -> tuple[str, str] | None:
     if before is None:
         return None
     said = chosen[before.end() :].strip()
-    if not said or _GOES_ON.match(said) or _ANOTHER.search(said):
+    if not said or _GOES_ON.match(said) or _ANOTHER.search(said) or _DISMISSED.search(said) or not _is_closed(said):
         return None
     return _last_letter(before[0]), said
+
+
+def _is_closed(said: str) -> bool:
+    r"""Whether braces come in pairs, `\{` and `{` apart: a text that ends in the middle of LaTeX is no text."""
+    opened: list[str] = []
+    for brace in _BRACES.findall(said):
+        if brace[-1] == "{":
+            opened.append(brace)
+        elif not opened or len(opened.pop()) != len(brace):
+            return False
+    return not opened
 
 
 def _last_letter(marked: str) -> str:

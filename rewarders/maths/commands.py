@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rewarders.maths.names import function, subscripted
-from rewarders.maths.tokens import END
+from rewarders.maths.tokens import END, Kind
 from rewarders.maths.tree import CONSTANTS as NAMED_CONSTANTS
 from rewarders.maths.tree import (
     NUMBER_SETS,
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from rewarders.maths.parse import Parser
 
 _MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "smallmatrix", "array"})
+_INFINITY = Symbol("infinity")
+_SIGNED_NUMBERS = {
+    "reals+": Group("()", (Number(Fraction(0)), _INFINITY)),
+    "reals-": Group("()", (Apply("neg", (_INFINITY,)), Number(Fraction(0)))),
+}
 _LISTS = frozenset({"cases", "aligned", "align", "gathered", "split", "rcases"})
 
 
@@ -63,6 +68,12 @@ def _differential(node: Node) -> str | None:
         case Apply("mul", (Symbol("d" | "partial"), Symbol(name))):
             return name
     return None
+
+
+def _angle(parser: "Parser") -> Node:
+    r"""`\angle ABC`, whose letters are no product."""
+    name = parser.take().text if parser.next.kind is Kind.LETTERS else None
+    return Apply("angle", (Word(name) if name else parser.argument(),))
 
 
 def _binomial(parser: "Parser") -> Node:
@@ -102,7 +113,7 @@ def _blackboard(parser: "Parser") -> Node:
         else:
             parser.argument()
             name += "_"
-    return Symbol(name)
+    return _SIGNED_NUMBERS.get(name, Symbol(name))
 
 
 # -- sets, matrices, systems -----------------------------------------------------------------------------------------
@@ -117,9 +128,9 @@ def _set(parser: "Parser") -> Node:
     items, _ = parser.items()
     parser.in_set_head, parser.open_bars = was
     if parser.accept("|", "mid", ":"):
-        conditions, either = parser.items()
+        conditions, word = parser.items()
         parser.expect("}")
-        return _built(items, conditions, either=either)
+        return _built(items, conditions, either=word == "or")
     parser.expect("}")
     return Group("set", items)
 
@@ -297,4 +308,5 @@ _READERS: dict[str, Callable[["Parser"], Node]] = {
     "prod": _big("product"),
     "int": _integral,
     "partial": lambda parser: Symbol("partial"),
+    "angle": _angle,
 }

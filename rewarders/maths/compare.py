@@ -5,20 +5,22 @@ proof.
 """
 
 from collections import Counter
+from typing import Any, TypeGuard
 
 from rewarders.maths.decimals import is_about, is_print_of, rounds_to
 from rewarders.maths.exact import Undefined, rational
 from rewarders.maths.numeric import differ
 from rewarders.maths.quotients import equal_quotients
 from rewarders.maths.regions import is_region, same_region
-from rewarders.maths.relations import as_interval, same_relation, stated_value, without_label
-from rewarders.maths.renaming import with_expected_names
+from rewarders.maths.relations import are_in_order, as_interval, same_relation, stated_value, without_label
+from rewarders.maths.renaming import with_expected_names, without_domains
 from rewarders.maths.spread import spread
 from rewarders.maths.symbolic import provably_equal
-from rewarders.maths.tree import Apply, Binder, Group, Node, Number, Relation, Symbol, TooCostly, Word, walk
+from rewarders.maths.tree import CONSTANTS, Apply, Binder, Group, Node, Number, Relation, Symbol, TooCostly, Word, walk
 from rewarders.maths.unrolling import unrolled
 
 MAX_LETTERS_OF_A_PRODUCT = 3
+MAX_SIDES = 12
 MAX_PAIRWISE = 24
 """Items of a list or set that are neither rational nor spelled alike are compared each with each."""
 
@@ -32,7 +34,7 @@ def same(expected: Node, answer: Node) -> bool:
     Raises:
         TooCostly: if finding out would take more than an answer is worth.
     """
-    expected, answer = unrolled(expected), unrolled(answer)
+    expected, answer = without_domains(unrolled(expected)), without_domains(unrolled(answer))
     answer = with_expected_names(expected, answer)
     if is_region(expected) or is_region(answer):
         known = same_region(expected, answer, _alike)
@@ -110,14 +112,19 @@ def _is_function_of(named: Relation, plain: Relation) -> bool:
 def _every_side_is(expected: Node, answer: Relation) -> bool:
     """A chain such as `3 + 4 = 7` is right only if all of it is: `1 = 2 = 42` is not 42.
 
+    Raises:
+        TooCostly: a chain of more sides than anybody writes.
+
     What follows a sign of approximation has to be a rounding of what stands before it; then either may be expected.
     """
+    if len(answer.sides) > MAX_SIDES:
+        raise TooCostly(f"a chain of {len(answer.sides)} sides")
     exact, rounded = _split_at_approximation(answer)
     said = without_label(exact) if isinstance(exact, Relation) else (exact,)
     if not said or rounded is None:
         return bool(said) and all(_alike(expected, side) for side in said)
     value = said[-1]
-    if isinstance(value, Symbol):  # `x ≈ 3.14`
+    if isinstance(value, Symbol) and value.name not in CONSTANTS:  # `x ≈ 3.14`
         return _alike(expected, rounded)
     is_chain = all(_alike(value, side) for side in said)
     return is_chain and (
@@ -176,10 +183,12 @@ def _is_same_residue(expected: Node, answer: Node) -> bool:
 def _same_group(expected: Group, answer: Group) -> bool:
     if "matrix" in (expected.kind, answer.kind):
         return _same_matrix(expected, answer)
-    if (named := _values_of_names(expected)) and answer.kind == "()":
-        expected = Group("()", named)
-    elif (named := _values_of_names(answer)) and expected.kind == "()":
-        answer = Group("()", named)
+    if named := _values_of_names(expected, answer):
+        expected = Group(answer.kind if answer.kind == "()" else "[]", named)
+        answer = answer if answer.kind == "()" else Group("[]", answer.items)
+    elif named := _values_of_names(answer, expected):
+        answer = Group(expected.kind if expected.kind == "()" else "[]", named)
+        expected = expected if expected.kind == "()" else Group("[]", expected.items)
     if expected.ordered or answer.ordered:
         matched = expected.kind == answer.kind and len(expected.items) == len(answer.items)
         return matched and all(map(_alike, expected.items, answer.items))
@@ -188,12 +197,35 @@ def _same_group(expected: Group, answer: Group) -> bool:
     return _same_items(expected.items, answer.items)
 
 
-def _values_of_names(group: Group) -> tuple[Node, ...]:
-    """The values of `x = 3, y = 4`, in order; empty for any other list."""
-    if group.kind != "list" or not all(isinstance(item, Relation) for item in group.items):
+def _values_of_names(group: Group, bare: Group) -> tuple[Node, ...]:
+    """The values of `x = 3, y = 4` beside a bare list or tuple, which then has to be in this order; else nothing.
+
+    A tuple is in the order of the alphabet; `x = 3, x = 4` are two values in any order.
+    """
+    if (
+        group.kind != "list"
+        or bare.kind not in ("list", "()")
+        or any(isinstance(item, Relation) for item in bare.items)
+    ):
         return ()
-    values = [stated_value(item) for item in group.items if isinstance(item, Relation)]
-    return tuple(value for value in values if value is not None) if None not in values else ()
+    labelled = [item for item in group.items if isinstance(item, Relation) and stated_value(item) is not None]
+    names = [item.sides[0] for item in labelled]
+    if len(labelled) < len(group.items) or len(set(names)) < len(names):
+        return ()
+    if bare.kind == "()" and not (are_in_order(tuple(names)) or _are_places_of_one_function(names)):
+        return ()
+    return tuple(item.sides[-1] for item in labelled)
+
+
+def _are_places_of_one_function(names: list[Node]) -> bool:
+    """`T(10), T(11)`: the same name at places that grow."""
+    places = [name.args[1].value for name in names if _is_at_a_number(name)]
+    functions = {name.args[0] for name in names if isinstance(name, Apply)}
+    return len(places) == len(names) and len(functions) == 1 and sorted(places) == places
+
+
+def _is_at_a_number(name: Node) -> TypeGuard[Any]:
+    return isinstance(name, Apply) and name.head == "call" and isinstance(name.args[1], Number)
 
 
 def _same_matrix(expected: Group, answer: Group) -> bool:

@@ -9,11 +9,12 @@ from fractions import Fraction
 
 from rewarders.maths.numeric import constant_value
 from rewarders.maths.params import Params
-from rewarders.maths.tree import Apply, MathsError, Node, Number, TooCostly, variables
+from rewarders.maths.relations import stated_value
+from rewarders.maths.tree import Apply, Group, MathsError, Node, Number, Relation, TooCostly, variables
 
 LEAST_DIGITS = 13
 _MOST_DIGITS = 40
-_WRITTEN = re.compile(r"\A[-+]? ?\d+\.(\d{1,40})(?!\d)")
+_WRITTEN = re.compile(r"\A[-+]? ?(\d{1,40}\.\d{1,40})(?!\d)")
 _ABOUT = Fraction(1, 200)
 _DOUBLE_EPSILON = Fraction(1, 2**52)
 
@@ -36,21 +37,24 @@ def is_print_of(decimal: Node, value: Node) -> bool:
 
 
 def rounds_to(value: Node, decimal: Node) -> bool:
-    """Whether a decimal is within one unit of its last place of a value, as `2\\pi` is of 6.28.
+    """Whether a decimal is what a value rounds to, as `2\\pi` does to 6.28, and near to it.
 
     Raises:
         TooCostly: if the value is too large to compute.
     """
     given = decimal.value if isinstance(decimal, Number) else None
-    return given is not None and _is_near(given, value, Fraction(1, 10 ** _places(given)), short=True)
+    if given is None:
+        return False
+    return _is_near(given, value, min(Fraction(1, 2 * 10 ** _places(given)), abs(given) * _ABOUT), short=True)
 
 
 def margin(reference: str, target: Fraction, params: Params) -> Fraction:
     """How far from the reference's value an answer may be: the largest of what `params` allows, mostly nothing."""
     allowed = [Fraction(params.absolute_tolerance), Fraction(params.relative_tolerance) * abs(target)]
     written = _WRITTEN.search(reference) if params.rounding == "as_reference" else None
-    if written:
-        allowed.append(Fraction(1, 2 * 10 ** len(written[1])))
+    if written and (number := Fraction(written[1])):
+        scale = abs(target / number)  # of a percent, of millions
+        allowed.append(scale / (2 * 10 ** len(written[1].partition(".")[2])))
     return max(allowed)
 
 
@@ -62,10 +66,17 @@ def is_within(reference: str, expected: Node, answer: Node, params: Params) -> b
     """
     if params.rounding == "exact" and not (params.absolute_tolerance or params.relative_tolerance):
         return False
-    target, number = _fraction_near(expected), _fraction_near(answer)
+    match expected, answer:
+        case Group(kind, items), Group(other, others) if kind == other and len(items) == len(others):
+            return all(is_within(reference, *pair, params) for pair in zip(items, others, strict=True))
+    target, number = _fraction_near(_stated(expected)), _fraction_near(_stated(answer))
     if target is None or number is None:
         return False
     return abs(target - number) <= margin(reference, target, params)
+
+
+def _stated(node: Node) -> Node:
+    return (stated_value(node) or node) if isinstance(node, Relation) else node
 
 
 def _fraction_near(node: Node) -> Fraction | None:
@@ -84,10 +95,16 @@ def _fraction_near(node: Node) -> Fraction | None:
 
 
 def is_about(value: Node, decimal: Node) -> bool:
-    """Whether a decimal is within half a percent of a value, or rounds to it."""
+    """Whether a decimal is within half a percent of a value, or within one unit of its last place.
+
+    Raises:
+        TooCostly: if the value is too large to compute.
+    """
     given = decimal.value if isinstance(decimal, Number) else None
-    near = given is not None and _is_near(given, value, abs(given) * _ABOUT, short=True)
-    return near or rounds_to(value, decimal)
+    if given is None:
+        return False
+    places = _places(given)
+    return _is_near(given, value, max(abs(given) * _ABOUT, Fraction(places > 0, 10**places)), short=True)
 
 
 def _is_near(decimal: Fraction, value: Node, margin: Fraction, *, short: bool = False) -> bool:

@@ -3,15 +3,15 @@
 import re
 from math import gcd, isqrt
 
+from rewarders.maths.exact import rational
 from rewarders.maths.params import Params
 from rewarders.maths.parse import parse
-from rewarders.maths.tree import Apply, MathsError, Node, Number, walk
+from rewarders.maths.tree import Apply, Binder, MathsError, Node, Number, walk
 from rewarders.maths.units import split_unit
 
 _INTEGER = re.compile(r"[-+]? ?\d+(?:,\d{3})*")
 _DECIMAL = re.compile(r"[-+]? ?\d+(?:,\d{3})*\.(\d+)")
 _LARGEST_RADICAND = 10**12
-_COMPUTABLE = frozenset({"factorial", "binomial", "floor", "ceil", "gcd", "lcm", "max", "min", "mod", "abs"})
 
 
 def has_form(answer: str, params: Params) -> bool:
@@ -62,7 +62,10 @@ def _is_simplest(value: str) -> bool:
         node = parse(value)
     except MathsError:
         return False
-    return not any(_is_left_to_compute(part) for part in walk(node))
+    try:
+        return not any(map(_is_left_to_compute, walk(node)))
+    except MathsError:
+        return False
 
 
 def _is_left_to_compute(node: Node) -> bool:
@@ -74,11 +77,11 @@ def _is_left_to_compute(node: Node) -> bool:
         case Apply("div", (above, below)):
             has_root = any(isinstance(part, Apply) and part.head in ("sqrt", "root") for part in walk(below))
             return has_root or (_is_number(above) and _is_number(below) and not _are_coprime(_unsigned(above), below))
-        case Apply("sqrt", (Number(value),)):
+        case Apply("sqrt", (radicand,)) if (value := rational(radicand)) is not None:
             return value.denominator != 1 or _has_square_factor(int(value))
-        case Apply(head, args):
-            return head in _COMPUTABLE and all(map(_is_number, args))
-    return False
+        case Apply(head, args) if head not in ("neg", "div"):
+            return rational(node) is not None
+    return isinstance(node, Binder)
 
 
 def _unsigned(node: Node) -> Node:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
-from rewarders.maths.choices import read_choice, same_choice
+from rewarders.maths.choices import read_choice, read_choice_text, same_choice
 from rewarders.maths.compare import same
 from rewarders.maths.decimals import is_print_of, is_within, margin
 from rewarders.maths.forms import has_form
@@ -69,6 +69,8 @@ class Finding:
 
 
 _LETTER_ALONE = re.compile(r"[(\[]?[A-J][)\]]?[.]?")
+_BEFORE_TEXT = re.compile(r"[(\[][A-J][)\]] ")
+_LABEL = re.compile(r"(?:(?:m ?)?\\angle ?[A-Z]{1,3}|(?![ei] ?=)[A-Za-z](?:_\{?\w{1,6}\}?)?) ?= ?(?=[-+\d.])")
 _EXACT = Params()
 
 
@@ -120,15 +122,23 @@ def _found(wanted: str, given: str, params: Params) -> Finding:
 
 
 def _by_choice(wanted: str, given: str, params: Params) -> Finding | None:
-    if not _LETTER_ALONE.fullmatch(wanted) or read_choice(wanted) is None or (chosen := read_choice(given)) is None:
-        return None
-    reason = Reason.EQUAL if same_choice(wanted, given) else Reason.WRONG
-    return Finding(reason, Rung.CHOICE, chosen, read_choice(wanted) or "")
+    """Where the reference is a letter, with or without its text: either of them will do."""
+    letter, chosen = read_choice(wanted), read_choice(given)
+    if letter and (_LETTER_ALONE.fullmatch(wanted) or _BEFORE_TEXT.match(wanted)):
+        if chosen:
+            reason = Reason.EQUAL if same_choice(wanted, given) else Reason.WRONG
+            return Finding(reason, Rung.CHOICE, chosen, letter)
+        text = read_choice_text(wanted)
+        return _found(text, given, params) if text else None
+    text = read_choice_text(given) if _BEFORE_TEXT.match(given) else None
+    return _found(wanted, text, params) if text else None
 
 
 def _by_moment(wanted: str, given: str, params: Params) -> Finding | None:
     """Where the reference is a date or a time of day. A bare `8:30` may be a ratio, unless the answer says am or pm."""
     expected, moment = read_moment(wanted), read_moment(given)
+    if expected is not None and expected.states_half and moment is None:
+        return Finding(Reason.WRONG, Rung.MOMENT, given, wanted)
     if expected is None or moment is None:
         return None
     equal = same_moment(expected, moment)
@@ -142,7 +152,7 @@ def _by_number(wanted: str, given: str, params: Params) -> Finding | None:
     if target is not None and number is None:
         number, given_unit = _other_number(given)
     if number is not None and target is None:
-        target = read_number(with_decimal_point(wanted))
+        target, wanted_unit = _number_with_a_compound_unit(wanted)
     if target is None or number is None:
         return None
     equal = compatible(wanted_unit, given_unit) and _same_number(target, number, margin(wanted, target, params))
@@ -159,9 +169,20 @@ def _number(text: str) -> tuple[Fraction | None, str]:
 
 def _other_number(text: str) -> tuple[Fraction | None, str]:
     """Readings that only a plain number as reference makes likely: `5 m`, `99颗`, a decimal comma."""
+    label = _LABEL.match(text)
+    text = text[label.end() :] if label else text
     value, unit = split_letter_unit(text)
-    number = read_number(value) if unit else None
+    value, unit = (value, unit) if unit or not label else split_unit(text)
+    number = read_number(value) if unit or label else None
     return (number, unit) if number is not None else (read_number(with_decimal_point(text)), "")
+
+
+def _number_with_a_compound_unit(text: str) -> tuple[Fraction | None, str]:
+    """What a reference can be if the answer is a number: `9.8 m/s^2`, but not `5 m`, which may be a product."""
+    value, unit = split_letter_unit(text)
+    if unit and ("/" in unit or unit[-1].isdecimal()):
+        return read_number(value), unit
+    return read_number(with_decimal_point(text)), ""
 
 
 def _same_number(target: Fraction, number: Fraction, allowed: Fraction) -> bool:
@@ -171,23 +192,38 @@ def _same_number(target: Fraction, number: Fraction, allowed: Fraction) -> bool:
 
 
 def _by_meaning(wanted: str, given: str, params: Params) -> Finding | None:
+    """What letters behind a value mean is tried both ways: `4\\sqrt3 m` is a product, or a length."""
+    finding = _by_trees(wanted, given, params)
+    if finding.reason not in (Reason.WRONG, Reason.UNPARSABLE):
+        return finding
+    bare, unit = split_letter_unit(given)
+    without_unit = _by_trees(wanted, bare, params) if unit else finding
+    return without_unit if without_unit.reason is Reason.EQUAL else finding
+
+
+def _by_trees(wanted: str, given: str, params: Params) -> Finding:
     (wanted_value, wanted_unit), (given_value, given_unit) = split_unit(wanted), split_unit(given)
     if not compatible(wanted_unit, given_unit):
         return Finding(Reason.WRONG, Rung.MEANING)
     try:
-        answer = parse(given if given_unit == DEGREE else given_value)
+        answer = _read(given if given_unit == DEGREE else given_value)
     except TooCostly:
         return Finding(Reason.TOO_COSTLY, Rung.MEANING)
     except Unparsable:
         return Finding(Reason.UNPARSABLE, Rung.MEANING)
     try:
-        expected = parse(wanted if wanted_unit == DEGREE else wanted_value)
+        expected = _read(wanted if wanted_unit == DEGREE else wanted_value)
     except TooCostly:
         return Finding(Reason.COSTLY_REFERENCE, Rung.MEANING, shown(answer))
     except Unparsable:  # such a reference is compared as text alone
         return Finding(Reason.AMBIGUOUS if _is_several(answer) else Reason.WRONG, Rung.MEANING, shown(answer))
-    reason = _compared(wanted, expected, answer, params)
-    return Finding(reason, Rung.MEANING, shown(answer), shown(expected))
+    return Finding(_compared(wanted, expected, answer, params), Rung.MEANING, shown(answer), shown(expected))
+
+
+def _read(text: str) -> Node:
+    """A tree; `1,000` is a number here too, and no list. Raises Unparsable, TooCostly."""
+    number = read_number(text)
+    return parse(text) if number is None else Number(number)
 
 
 def _compared(wanted: str, expected: Node, answer: Node, params: Params) -> Reason:

@@ -27,8 +27,8 @@ def letters(parser: "Parser", run: str) -> Node:
         return Word(run)
     if len(run) > _LONGEST_PRODUCT_OF_LETTERS:
         raise Unparsable(f"unknown name {run[:20]}")
-    factors = [Symbol(letter) for letter in run[:-1]]
-    return Apply("mul", (*factors, subscripted(parser, run[-1])))
+    parser.put_back(run[1:])  # a power, a factorial and a subscript belong to one letter
+    return subscripted(parser, run[0])
 
 
 def _stands_alone(parser: "Parser", run: str) -> bool:
@@ -62,7 +62,10 @@ def function(parser: "Parser", name: str) -> Node:
     if name in CHOOSERS:
         inside = parser.atom()
         several = isinstance(inside, Group) and inside.kind in ("()", "set")
-        return Apply(name, inside.items if isinstance(inside, Group) and several else (inside,))
+        arguments = inside.items if isinstance(inside, Group) and several else (inside,)
+        if not arguments:
+            raise Unparsable(f"{name} of nothing")
+        return Apply(name, arguments)
     head = FUNCTIONS[name]
     if head == "log" and parser.accept("_"):
         base = parser.argument()

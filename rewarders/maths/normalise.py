@@ -100,7 +100,11 @@ _REWRITES = tuple(
         (r"\^\s?(?:\{\s?\\circ\s?\}|\\circ(?![a-zA-Z]))", r"\\degree "),
         (r"\\not\s?=|!=", r"\\ne "),
         (r":=", "="),
+        (r"\\colon(?![a-zA-Z])", ":"),
         (r"(?<=[\d)}]) ?degrees?\s*$", r"\\degree "),
+        (r"\\\$(?=\s?[\d.])", "USD "),
+        (r"\\overline\s?\{\s?([A-Z]{2})\s?\}", r" \1 "),
+        (r"\A\s?\\approx(?![a-zA-Z])", ""),
         (r"\\h(?:space|skip)\*?\{[^{}]{0,20}\}|\\[()\[\]$,;:!> ]|[$~]", " "),
         (r"\\([%#&_])", r"\1"),
         (r"\*\*", "^"),
@@ -112,6 +116,8 @@ _REWRITES = tuple(
 _NO_BRACKET = re.compile(r"\\(?:left|right|middle)\s?\.")
 _ONLY = re.compile(r"(?:only|just|exactly|simply)\s+", re.IGNORECASE)
 """Words that may stand before an answer and add nothing."""
+_DOLLARS = re.compile(r"(?<!\\)\$(?=\s?[\d.])")
+_QUOTES = "\"'"
 _ROW_BREAK = re.compile(r"\\\\(?:\s?\[[^\[\]]{0,12}\])?")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z(){}\[\]$%])")
 _REPEATING = re.compile(r"(?<![\d.])(\d{0,30})\.(\d{0,30})\\(?:overline|bar|dot)\s?(?:\{\s?(\d{1,30})\s?\}|(\d))(?!\d)")
@@ -120,7 +126,7 @@ _GOES_ON = re.compile(r"(?<![\d.])(\d{1,30})\.(\d{0,30}?)(\d)\3\3+ ?(?:\.\.\.|\\
 _MARKUP = re.compile(r"[\\$~*^_{}!:]|degree|[\d)\]](?:or|and)[A-Z(\d]")
 """What any of the rewrites but that of spaces needs."""
 _KEPT, _KEPT_CHARS = 2048, 512
-_LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])")
+_LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9,]) | (?![A-Za-z0-9])|(?<=,) (?!\d{3}(?!\d))")
 
 
 def normalise(text: str) -> str:
@@ -131,7 +137,9 @@ def normalise(text: str) -> str:
 def _normalised(text: str) -> str:
     if not text.isascii():
         text = _plain_characters(text)
-    text = "".join(char for char in text if char >= " " or char in "\t\n\r").strip("*` \n\t\r\"'")
+    text = _without_quotes("".join(char for char in text if char >= " " or char in "\t\n\r").strip("*` \n\t\r"))
+    if text.count("$") == 1:
+        text = _DOLLARS.sub("USD ", text)
     if "\\" in text:
         text = _REPEATING.sub(_as_fraction, _line_breaks(text))
         text = _COMMAND.sub(_usual_command, _NO_BRACKET.sub(" ", text))
@@ -139,13 +147,21 @@ def _normalised(text: str) -> str:
         text = _GOES_ON.sub(_as_fraction, text)
     for pattern, replacement in _REWRITES if _MARKUP.search(text) else _REWRITES[-1:]:
         text = pattern.sub(replacement, text)
-    text = text.lstrip("`\"',;: ").rstrip("`\"'.,;: \\")
+    text = _without_quotes(text.lstrip("`,;:= ").rstrip("`,;: \\"))
+    text = text if text.endswith("..") else text.removesuffix(".").rstrip("`,;: \\")
     filler = _ONLY.match(text)
     return text[filler.end() :] if filler else text
 
 
 _normalised_once = lru_cache(maxsize=_KEPT)(_normalised)
 """A reference is read for each completion of its group, and more than once for each."""
+
+
+def _without_quotes(text: str) -> str:
+    """A single quote at the end may be a prime, and a double one seconds."""
+    while len(text) > 1 and text[0] == text[-1] and text[0] in _QUOTES:
+        text = text[1:-1].strip()
+    return text
 
 
 def _line_breaks(text: str) -> str:

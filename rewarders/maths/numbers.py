@@ -24,6 +24,7 @@ _FACTORS = {
     **{"hundred": Fraction(100), "thousand": Fraction(10**3), "million": Fraction(10**6)},
     **{"billion": Fraction(10**9), "trillion": Fraction(10**12), "dozen": Fraction(12)},
 }
+_HAS_THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
 _DECIMAL_COMMA = re.compile(r"([-+]? ?)(\d{1,3}(?:\.\d{3})+|\d{1,3}(?: \d{3})+|\d{1,40}),(\d{1,40})( ?%?)")
 _FACTOR = re.compile(rf" ?({'|'.join(_FACTORS)})$")
 _LONGEST_FACTOR = 12
@@ -39,10 +40,12 @@ def read_number(text: str) -> Fraction | None:
 def with_decimal_point(text: str) -> str:
     """A number with a decimal comma, as in `1.000,99` and `3,14`, written with a point; empty for anything else.
 
-    `1,234` is not for here: it has a thousands separator. To be used only where one number is expected, since `1,22`
-    may be two.
+    `1,234` has a thousands separator, and `12,0` is two numbers. To be used only where one is expected, since `1,22`
+    may be two as well.
     """
     match = _DECIMAL_COMMA.fullmatch(text)
+    if match and (not match[3].strip("0") or _HAS_THOUSANDS.fullmatch(match[2] + "," + match[3])):
+        return ""
     return f"{match[1]}{match[2].replace('.', '').replace(' ', '')}.{match[3]}{match[4]}" if match else ""
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from rewarders.maths.exact import MAX_FACTORIAL, Undefined
-from rewarders.maths.tree import Apply, Node, Number, Symbol, TooCostly, variables
+from rewarders.maths.exact import MAX_FACTORIAL, Undefined, rational
+from rewarders.maths.tree import Apply, Node, Number, Symbol, TooCostly, is_function_call, variables
 
 DIGITS = 60
 AGREEING_DIGITS = 30
@@ -20,9 +20,13 @@ ENOUGH_POINTS = 3
 MAX_EXPONENT = 100_000
 """Natural logarithm of the largest value worth computing."""
 
-FUNCTION_LETTERS = frozenset("fghFGH")
-"""`f(2)` is not a product: what it is nobody knows."""
+WITHOUT_VALUE = frozenset({"pm", "mp", "gcd", "lcm", "residue", "det", "angle"})
+"""Heads of what is no number by itself."""
 
+_VANISHING_DIGITS = 40
+"""A divisor that is smaller than this many digits, and no exact number, is zero but for rounding."""
+
+_WITH_POLES = frozenset({"tan", "cot", "sec", "csc", "coth", "csch"})
 _GROWING = frozenset({"exp", "sinh", "cosh", "tanh"})
 
 
@@ -84,7 +88,7 @@ def _value(node: Node, places: Mapping[str, Fraction]) -> Any:
         return _named(node.name, places)
     if not isinstance(node, Apply):
         raise Undefined("not a number")
-    if node.head == "call" and isinstance(node.args[0], Symbol) and node.args[0].name in FUNCTION_LETTERS:
+    if is_function_call(node):
         raise Undefined("a function without a definition")
     value = _apply(node, [_value(arg, places) for arg in node.args])
     if not mpmath.isfinite(value):
@@ -112,28 +116,58 @@ def _apply(node: Apply, args: list[Any]) -> Any:
         case "mul" | "call":
             return mpmath.fprod(args)
         case "div":
-            return args[0] / args[1]
+            return args[0] / _divisor(node.args[1], args[1])
         case "neg":
             return -args[0]
         case "abs":
             return abs(args[0])
         case "pow":
-            return _power(*args)
+            return (
+                _power(args[0], args[1])
+                if args[0] and not _vanishes(node.args[0], args[0])
+                else _power_of_zero(node, args[1])
+            )
         case "root":
             return _root(node, *args)
         case "logarithm":
-            return mpmath.log(args[0]) / mpmath.log(args[1])
+            base = _divisor(node, mpmath.log(_divisor(node.args[1], args[1])))
+            return mpmath.log(_divisor(node.args[0], args[0])) / base
+        case "log" | "ln":
+            return mpmath.log(_divisor(node.args[0], args[0]))
         case "factorial" | "binomial" if max(map(abs, args)) > MAX_FACTORIAL:
             raise TooCostly(f"{node.head} of over {MAX_FACTORIAL}")
         case "max" | "min":
             return _extreme(node.head, args)
         case "mod":
             return args[0] - args[1] * mpmath.floor(args[0] / args[1])
-        case "pm" | "mp" | "gcd" | "lcm" | "residue" | "det":
+        case head if head in WITHOUT_VALUE:
             raise Undefined(f"no number: {node.head}")
     if abs(args[0]) > (MAX_EXPONENT if node.head in _GROWING else 10**AGREEING_DIGITS):
         raise TooCostly(f"{node.head} of too large a number")
-    return getattr(mpmath, node.head)(*args)
+    value = getattr(mpmath, node.head)(*args)
+    if node.head in _WITH_POLES and abs(value) > 10**_VANISHING_DIGITS:
+        raise Undefined(f"a pole of {node.head}")
+    return value
+
+
+def _vanishes(node: Node, value: Any) -> bool:
+    """Whether a value is zero but for rounding."""
+    return bool(abs(value) * 10**_VANISHING_DIGITS < 1) and not rational(node)
+
+
+def _divisor(node: Node, value: Any) -> Any:
+    if _vanishes(node, value):
+        raise Undefined("a pole")
+    return value
+
+
+def _power_of_zero(node: Apply, exponent: Any) -> Any:
+    """Zero where the exponent says so everywhere: `0^x` has no value at some places."""
+    import mpmath
+
+    if mpmath.re(exponent) <= 0 or variables(node.args[1]):
+        raise Undefined("zero to the power of zero or less")
+    return mpmath.mpf(0)
 
 
 def _extreme(head: str, args: list[Any]) -> Any:

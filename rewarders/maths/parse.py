@@ -19,9 +19,14 @@ from rewarders.maths.vocabulary import CLOSING, FACTORS, PRODUCTS, RELATIONS, SE
 
 MAX_DEPTH = 80
 MAX_DIVISIONS = 20
+MAX_SET_OPERATORS = 60
+MAX_SIGNS_BEHIND = 3
 _TEN_EXPONENT_CHARS = 8
 
+_AFTER_AN_INTERVAL = frozenset({"cup", "cap", "setminus", ",", ";", ")", "}", "and", "or"})
 _EITHER = frozenset({"or", "lor", "vee"})
+_BOTH = frozenset({"and", "land", "wedge"})
+_BOUNDS = frozenset({"<", "<=", ">", ">=", "!="})
 
 
 def parse(text: str) -> Node:
@@ -76,6 +81,11 @@ class Parser:
         self._at += token is not END
         return token
 
+    def put_back(self, letters: str) -> None:
+        """Read these letters next: they were taken with those before them."""
+        self._tokens[self._at - 1] = Token(Kind.LETTERS, self._tokens[self._at - 1].text[: -len(letters)])
+        self._tokens.insert(self._at, Token(Kind.LETTERS, letters))
+
     def accept(self, *texts: str) -> str | None:
         """The next token if it is one of these."""
         token = self._tokens[self._at]
@@ -103,15 +113,13 @@ class Parser:
 
     def answer(self) -> Node:
         """All of it. Raises Unparsable, TooCostly."""
-        items, either = self.items()
+        items, word = self.items()
         if self.next is not END:
             raise Unparsable(f"token {self._at} fits nowhere")
-        if len(items) == 1:
-            return items[0]
-        return Group("or" if either and all(isinstance(item, Relation) for item in items) else "list", items)
+        return items[0] if len(items) == 1 else joined(items, word)
 
-    def items(self) -> tuple[tuple[Node, ...], bool]:
-        """Relations between separators, and whether all of these say "or"; `a, and b` has one separator."""
+    def items(self) -> tuple[tuple[Node, ...], str]:
+        """Relations between separators, and what all of these say, "or", "and" or nothing; `a, and b` has one."""
         self.accept("either", "both")
         items, separators = [self.relation()], []
         while self.peek(*SEPARATORS):
@@ -122,7 +130,8 @@ class Parser:
                 break
             separators.append(taken[-1])
             items.append(self.relation())
-        return tuple(items), bool(separators) and set(separators) <= _EITHER
+        words = {"or" if word in _EITHER else "and" if word in _BOTH else "" for word in separators}
+        return tuple(items), words.pop() if len(words) == 1 else ""
 
     def relation(self) -> Node:
         """Ratios between signs of relation, or one of them alone."""
@@ -158,9 +167,12 @@ class Parser:
         return Group("ratio", tuple(parts)) if len(parts) > 1 else parts[0]
 
     def _set_operation(self) -> Node:
-        value = self.sum()
+        value, operators = self.sum(), 0
         while self.next.kind is Kind.COMMAND and (head := SET_OPERATORS.get(self.next.text)):
             self.take()
+            operators += 1
+            if operators > MAX_SET_OPERATORS:
+                raise TooCostly(f"over {MAX_SET_OPERATORS} set operators in a row")
             other = self.sum()
             if head == "union" and isinstance(value, Group) and value.kind == "union":
                 value = Group("union", (*value.items, other))
@@ -207,13 +219,17 @@ class Parser:
             return token.text in FACTORS
         if token.kind is Kind.LETTERS:
             return token.text not in SEPARATORS and token.text not in ("mod", "choose")
-        return token.kind is Kind.NUMBER or token.text in ("[", "{")
+        if token.text == "[":  # or the end of `[1, 2[`
+            return self.after_next is not END and self.after_next.text not in _AFTER_AN_INTERVAL
+        return token.kind is Kind.NUMBER or token.text == "{"
 
     def take_beside(self, factors: list[Node]) -> None:
         """A factor without a sign before it; an integer beside a fraction of digits is a mixed number."""
         left, before, here = factors[-1], self._tokens[self._at - 1], self.next
         if here.kind is Kind.NUMBER and before.kind is Kind.NUMBER:
             raise Unparsable("two numbers side by side")
+        if here.text == "(" and _is_inverse(left):
+            raise Unparsable("an inverse function, or a quotient")
         right = self.power()
         if before.kind is Kind.NUMBER and here.text == "frac" and _is_plain_fraction(right):
             factors[-1] = _mixed_number(left, right)
@@ -252,8 +268,11 @@ class Parser:
         return Apply("neg", (exponent,)) if sign == "-" else exponent
 
     def _postfixed(self) -> Node:
-        value = self.atom()
+        value, signs = self.atom(), 0
         while sign := self.accept("!", "%", "degree"):
+            signs += 1
+            if signs > MAX_SIGNS_BEHIND:
+                raise Unparsable("many signs behind a value")
             if sign == "!":
                 value = Apply("factorial", (value,))
             elif sign == "%":
@@ -284,6 +303,8 @@ class Parser:
     def argument(self, *, subscript: bool = True) -> Node:
         r"""What a LaTeX command takes: a group, or else one token, of a number one digit (`\frac12`)."""
         token = self.next
+        if token.kind is Kind.NUMBER and not token.text.replace(".", "").isdecimal():
+            raise Unparsable("a power of ten cannot be split")
         if not subscript and token.kind is Kind.LETTERS and len(token.text) == 1:
             return Symbol(self.take().text)
         if token.kind is Kind.NUMBER and len(token.text) > 1:
@@ -308,9 +329,27 @@ def _value(digits: str) -> Fraction:
     return Fraction(digits)
 
 
+def joined(items: tuple[Node, ...], word: str) -> Group:
+    """Items between separators: conditions that hold each by itself, or all together, or a list."""
+    relations = [item for item in items if isinstance(item, Relation)]
+    if len(relations) < len(items) or not word:
+        return Group("list", items)
+    if word == "or":
+        return Group("or", items)
+    return Group("all" if all(set(relation.ops) <= _BOUNDS for relation in relations) else "list", items)
+
+
 def signed(op: str, term: Node) -> Node:
     """A term of a sum with the sign before it."""
     return term if op == "+" else Apply("neg" if op == "-" else op, (term,))
+
+
+def _is_inverse(node: Node) -> bool:
+    """Whether it is written as inverse functions are: `f^{-1}`."""
+    match node:
+        case Apply("pow", (Symbol(name), exponent)) if name in "fghFGH":
+            return exponent in (Number(Fraction(-1)), Apply("neg", (Number(Fraction(1)),)))
+    return False
 
 
 def _called(name: Symbol, place: Node) -> Node:

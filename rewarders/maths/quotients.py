@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from rewarders.maths.exact import rational
-from rewarders.maths.tree import Apply, MathsError, Node, Number, Symbol
+from rewarders.maths.numeric import WITHOUT_VALUE, differ
+from rewarders.maths.tree import Apply, MathsError, Node, Number, Symbol, is_function_call
 
 MAX_TERMS = 200
 MAX_POWER = 24
@@ -40,15 +41,29 @@ class Quotient:
 
 
 def equal_quotients(first: Node, second: Node) -> bool | None:
-    """Whether two expressions are equal; None where this cannot tell."""
+    """Whether two expressions are equal; None where this cannot tell.
+
+    What is the same in form need not have a value: `\\ln 0 - \\ln 0` is not 0. So forms with anything else in them
+    than variables and numbers have to agree numerically too.
+    """
     try:
         left, right = _quotient(first), _quotient(second)
         same = _times(left.above, right.below) == _times(right.above, left.below)
+        are_rational = left.is_rational and right.is_rational
+        if same and not are_rational:
+            return None if differ(_with_unknowns(first), _with_unknowns(second)) else True
     except (_TooLarge, MathsError):
         return None
-    if same:
-        return True
-    return False if left.is_rational and right.is_rational else None
+    return same if same or are_rational else None
+
+
+def _with_unknowns(node: Node) -> Node:
+    """The same with a name for everything that has no value by itself, such as `f(2)`."""
+    if not isinstance(node, Apply):
+        return node
+    if is_function_call(node) or node.head in WITHOUT_VALUE:
+        return Symbol(f"unknown {hash(_key(_quotient(node)))}")
+    return Apply(node.head, tuple(map(_with_unknowns, node.args)))
 
 
 def _quotient(node: Node) -> Quotient:
@@ -63,7 +78,9 @@ def _quotient(node: Node) -> Quotient:
             return _sum([_quotient(arg) for arg in args])
         case Apply("neg", (arg,)):
             return _product([Quotient(_constant(Fraction(-1)), _ONE, is_rational=True), _quotient(arg)])
-        case Apply("mul" | "call", args) if node.head == "mul" or not _is_function(args[0]):
+        case Apply("call", (Symbol(name), place)) if is_function_call(node):
+            return _unknown(("call", name, _key(_quotient(place))))
+        case Apply("mul" | "call", args):
             return _product([_quotient(arg) for arg in args])
         case Apply("div", (above, below)):
             return _product([_quotient(above), _inverse(_quotient(below))])
@@ -76,10 +93,6 @@ def _quotient(node: Node) -> Quotient:
         case Apply(head, args):
             return _unknown((_SAME_FUNCTION.get(head, head), *(_key(_quotient(arg)) for arg in args)))
     raise _TooLarge
-
-
-def _is_function(node: Node) -> bool:
-    return isinstance(node, Symbol) and node.name[:1] in "fghFGHPT"
 
 
 def _constant(value: Fraction) -> Polynomial:

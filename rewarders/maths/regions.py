@@ -10,6 +10,7 @@ from typing import Any
 
 from rewarders.maths import numeric
 from rewarders.maths.numeric import constant_value
+from rewarders.maths.spread import spread
 from rewarders.maths.tree import Apply, Group, MathsError, Node, Relation, Symbol, TooCostly, variables
 
 MAX_BOUNDARIES = 60
@@ -58,12 +59,19 @@ def same_region(expected: Node, answer: Node, alike: Callable[[Node, Node], bool
     Raises:
         TooCostly: if one has too many boundaries.
     """
-    try:
-        mine, yours = _Region(expected), _Region(answer)
-    except TooCostly:
-        raise
-    except MathsError:
-        return None
+    import mpmath
+
+    with mpmath.workdps(numeric.DIGITS):
+        try:
+            mine, yours = _Region(expected), _Region(answer)
+        except TooCostly:
+            raise
+        except MathsError:
+            return None
+        return _agree_everywhere(mine, yours, alike)
+
+
+def _agree_everywhere(mine: "_Region", yours: "_Region", alike: Callable[[Node, Node], bool]) -> bool:
     if mine.name and yours.name and mine.name != yours.name:
         return False
     for value, node in mine.boundaries:
@@ -80,8 +88,9 @@ class _Region:
     def __init__(self, node: Node) -> None:
         self.boundaries: list[tuple[Any, Node]] = []
         self.name: str | None = None
-        self._collect(node)
-        self._node = self._told_apart(node)
+        spelled_out = _spelled_out(node)
+        self._collect(spelled_out)
+        self._node = self._told_apart(spelled_out)
 
     def has(self, place: Any) -> bool:
         """Whether a number is in it."""
@@ -140,6 +149,24 @@ class _Region:
         self.boundaries += [(_value(end), end) for end in ends if not _is_infinite(end)]
         if len(self.boundaries) > MAX_BOUNDARIES:
             raise TooCostly(f"a set with over {MAX_BOUNDARIES} boundaries")
+
+
+def _spelled_out(node: Node) -> Node:
+    r"""`x \ne 0, 1` and `x \ne \pm 1` with their relation before each value. Raises MathsError."""
+    if isinstance(node, Relation):
+        return spread(node)
+    if not isinstance(node, Group) or node.kind != "list":
+        return node
+    items: list[Node] = []
+    for item in node.items:
+        match items[-1:], item:
+            case [Relation(("!=",), (Symbol() as name, _))], _ if not isinstance(item, Relation | Group):
+                items.append(Relation(("!=",), (name, item)))
+            case _ if isinstance(item, Relation | Group):
+                items.append(spread(item) if isinstance(item, Relation) else item)
+            case _:
+                raise _NoRegion("a value beside a set")
+    return Group("list", tuple(items))
 
 
 def _has(node: Node, place: Any) -> bool:

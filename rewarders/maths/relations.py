@@ -7,14 +7,28 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from rewarders.maths.numeric import values_at_points
-from rewarders.maths.tree import Apply, Group, MathsError, Node, Number, Relation, Symbol, Word, variables, walk
+from rewarders.maths.tree import (
+    CONSTANTS,
+    Apply,
+    Group,
+    MathsError,
+    Node,
+    Number,
+    Relation,
+    Symbol,
+    Word,
+    variables,
+    walk,
+)
+from rewarders.maths.vocabulary import GREEK
 
 Alike = Callable[[Node, Node], bool]
 
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!=", "in": "in"}
 _LONGEST_PRODUCT = 3
 """Longer runs of small letters are words."""
-_GEOMETRIC = frozenset({"mul", "div", "sin", "cos", "tan", "cot", "angle"})
+_GEOMETRIC = frozenset({"mul", "div", "sin", "cos", "tan", "cot", "angle", "abs"})
+_DENIALS = frozenset({"wrong", "false", "incorrect", "not", "never", "maybe", "perhaps", "possibly", "guess", "except"})
 _LARGEST_DENOMINATOR = 10**6
 _INFINITY = Symbol("infinity")
 _MINUS_INFINITY = Apply("neg", (_INFINITY,))
@@ -22,7 +36,10 @@ _MINUS_INFINITY = Apply("neg", (_INFINITY,))
 
 def without_label(relation: Relation) -> tuple[Node, ...]:
     """The sides left when a name in front (`x =`, `f(x) =`, `x in`) is dropped. Empty for inequalities."""
-    if set(relation.ops) - {"="} and relation.ops not in (("in",), ("mod",)):
+    match relation:
+        case Relation(("in",), (_, Group() | Symbol())) | Relation(("mod",), (_, Apply("residue", _))):
+            return relation.sides[1:]
+    if set(relation.ops) - {"="}:
         return ()
     return relation.sides[1:] if is_name(relation.sides[0], relation.sides[1:]) else relation.sides
 
@@ -37,11 +54,18 @@ def is_name(node: Node, rest: tuple[Node, ...]) -> bool:
     r"""Whether a side only names what the rest is: `x`, `f(x)`, `P(X = 2)`, `(x, y)`, `AB : BC`, `\sin A`."""
     match node:
         case Word(text):
-            return _is_capital(node) or len(text) > _LONGEST_PRODUCT
-        case Symbol() | Apply("call", (Symbol(), Symbol() | Number() | Relation())):
+            is_word = _is_capital(node) or len(text) > _LONGEST_PRODUCT
+            return is_word and text.lower() not in _DENIALS
+        case Symbol(name):
+            return name not in CONSTANTS
+        case Apply("call", (Symbol(), Symbol() | Number() | Relation())):
             return True
         case Group("()", items):
-            return all(isinstance(item, Symbol) for item in items)
+            return are_in_order(items)
+        case Apply("add", items):  # `m + n = 113`, as some contests ask for
+            return are_in_order(items) and not any(map(variables, rest)) and not _is_zero(rest[-1])
+        case Apply("call", (Symbol(name), _)) if name[:1].isupper():
+            return True
     parts = list(walk(node))
     named = [part for part in parts if isinstance(part, Symbol | Word)]
     said = any(isinstance(part, Word) or variables(part) for side in rest for part in walk(side))
@@ -54,9 +78,19 @@ def is_name(node: Node, rest: tuple[Node, ...]) -> bool:
     )
 
 
+def are_in_order(names: tuple[Node, ...]) -> bool:
+    """Whether they are different variables in the order of the alphabet, as one would give their values."""
+    said = [name.name for name in names if isinstance(name, Symbol)]
+    return len(said) == len(names) == len(set(said)) and sorted(said) == said
+
+
+def _is_zero(node: Node) -> bool:
+    return isinstance(node, Number) and node.value == 0
+
+
 def _is_capital(node: Symbol | Word) -> bool:
     name = node.name if isinstance(node, Symbol) else node.text
-    return name[:1].isupper()
+    return name[:1].isupper() or (len(name) > 1 and name in GREEK)
 
 
 def same_relation(expected: Relation, answer: Relation, alike: Alike) -> bool:

@@ -10,9 +10,9 @@ MAX_SIGNS = 4
 
 def spread(node: Node) -> Node:
     """The same answer without plus-minus signs. Lists inside lists and sets are flattened on the way."""
-    if isinstance(node, Group) and node.kind in ("list", "set", "or"):
+    if isinstance(node, Group) and node.kind in ("list", "set", "or", "all"):
         items = (spread(item) for item in node.items)
-        kind = "list" if node.kind == "or" else node.kind
+        kind = "set" if node.kind == "set" else "list"
         return Group(kind, tuple(part for item in items for part in _parts(item)))
     if isinstance(node, Group) and node.ordered and sum(map(_has_sign, node.items)) > 1:
         return _each_by_itself(node)
@@ -43,9 +43,9 @@ def _parts(node: Node) -> tuple[Node, ...]:
 def _spread_label(relation: Relation) -> Node:
     r"""`x = \pm 3` is `x = 3, x = -3`."""
     left, *right = relation.sides
-    if relation.ops != ("=",) or not isinstance(left, Symbol):
+    if relation.ops not in (("=",), ("!=",)) or not isinstance(left, Symbol):
         return relation
-    return Group("list", tuple(Relation(("=",), (left, value)) for value in _parts(spread(right[0]))))
+    return Group("list", tuple(Relation(relation.ops, (left, value)) for value in _parts(spread(right[0]))))
 
 
 def _resolve(node: Node, *, upper: bool) -> Node:

@@ -38,6 +38,8 @@ _TOKEN = re.compile(
     r"|(?P<SIGN><=|>=|[-+*/^_=<>!%()\[\]{},;|:'&])"
     r"|(?P<SPACE>\s+)"
 )
+_OPENS, _CLOSES = "([", ")]"
+_THOUSANDS = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:,\d{3})+(?!\d|,\d)")
 
 
 def tokenise(text: str) -> list[Token]:
@@ -49,6 +51,7 @@ def tokenise(text: str) -> list[Token]:
     """
     if len(text) > MAX_CHARS:
         raise TooCostly(f"{len(text)} characters, over {MAX_CHARS}")
+    text = _without_thousands(text) if "," in text else text
     tokens: list[Token] = []
     position = 0
     while position < len(text):
@@ -61,3 +64,20 @@ def tokenise(text: str) -> list[Token]:
         if len(tokens) > MAX_TOKENS or position - match.start() > MAX_NUMBER_CHARS:
             raise TooCostly(f"over {MAX_TOKENS} tokens, or one over {MAX_NUMBER_CHARS} characters")
     return [*tokens, END]
+
+
+def _without_thousands(text: str) -> str:
+    """The same without the commas inside numbers.
+
+    In brackets `1,234` is a pair, unless other commas there have a space behind them, or a group starts with a zero,
+    with which no number of a pair does.
+    """
+    spaced, pieces, done, depth = ", " in text, [], 0, 0
+    for number in _THOUSANDS.finditer(text):
+        between = text[done : number.start()]
+        depth += sum(between.count(sign) for sign in _OPENS) + between.count("\\{")
+        depth -= sum(between.count(sign) for sign in _CLOSES) + between.count("\\}")
+        is_one = depth <= 0 or spaced or ",0" in number[0]
+        pieces += [between, number[0].replace(",", "") if is_one else number[0]]
+        done = number.end()
+    return "".join((*pieces, text[done:]))

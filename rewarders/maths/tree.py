@@ -127,6 +127,23 @@ def variables(node: Node) -> frozenset[str]:
     return found
 
 
+_FUNCTION_LETTERS = frozenset("fghFGH")
+
+
+def is_function_call(node: Node) -> bool:
+    """Whether a name before a bracket can only be a function, whose values nobody knows: `f(x)`, `u(2)`.
+
+    `x(x+1)` is a product, and `P(1+r)` may be one.
+    """
+    match node:
+        case Apply("call", (Symbol(name), place)) if name not in CONSTANTS:
+            at_number = isinstance(place, Number) or (
+                isinstance(place, Apply) and place.head == "neg" and not variables(place)
+            )
+            return at_number or name in _FUNCTION_LETTERS
+    return False
+
+
 def replace(node: Node, name: str, value: Node) -> Node:
     """The same with a value in every free place of a variable."""
     match node:

@@ -5,10 +5,12 @@ A unit is set aside so that the value can be read; two answers that both carry o
 
 import re
 
+from rewarders.extraction.languages import MEASURES
+
 _CURRENCY = re.compile(r"^([-+]?) ?(€|£|¥|₹|US\$|USD|EUR|GBP|Rs\.?) ?(?=[-+\d.])")
 
 _KNOWN = (
-    "mm|cm|dm|km|mg|kg|ml|min|hrs?|ft|inch|inches|yd|lbs?|oz|mph|kmh|Hz|st|nd|rd|th|am|pm|men|days?|cents?|dollars?|"
+    "mm|cm|dm|km|mg|kg|ml|min|hrs?|ft|inch|inches|yd|lbs?|oz|mph|kmh|Hz|st|nd|rd|th|men|days?|cents?|dollars?|"
     "euros?|hours?|minutes?|seconds?|weeks?|months?|years?|units?|degrees?|meters?|metres?|feet|foot|miles?|pounds?|"
     "grams?|people|square|cubic|sq|USD|EUR|€|£|¥"
 )
@@ -21,17 +23,30 @@ _TRAIL = re.compile(
     rf"(?P<unit>(?: ?\^\{{ ?(?:st|nd|rd|th) ?\}}| ?{_WORD}| {_OTHER_WORD})(?:{_NEXT_WORD}){{0,3}}"
     r"| ?\\degree) ?$"
 )
+_COUNTERS = (
+    "页|颗|个|人|岁|天|年|月|周|日|分|枚|本|台|只|件|次|条|张|头|棵|辆|支|块|盒|箱|袋|瓶|杯|名|位|层|间|题|道|个月|小时|回|匹|歳|個|枚|개|명|시간|분"
+    "|руб(?:лей|ля|ль|\\.)?|метр(?:ов|а)?|километр(?:ов|а)?|[кс]?м|кг|г|л|час(?:ов|а)?|минут[аы]?|секунд[аы]?|дн(?:ей|я)"
+    "|день|лет|год(?:а)?|человека?|штук[аи]?|яблок[оа]?|градус(?:ов|а)?|متر|كيلومتر|كجم|كغ|دولار|ساعة|دقيقة|يوم|سنة|मीटर|किलो|रुपये|घंटे|दिन|साल"
+)
+"""What is counted or measured in other scripts. Any other word may change the value, as scales do."""
 _LETTER = r"(?:k?m|[cm]m|k?g|mol|Pa|kW|[shLNJWVAKCF])"
 _EXPONENT = r"(?: ?\^ ?(?:\{ ?-?[1-4] ?\}|-?[1-4]))"
 _LETTER_TRAIL = re.compile(
     rf"(?: {_LETTER}|(?<=[\d )]){_LETTER}(?:{_EXPONENT}|(?= ?/)))(?: ?{_EXPONENT})?"
     rf"(?:(?: ?/ ?| ?\\cdot ?| ){_LETTER}{_EXPONENT}?){{0,3}} ?$"
-    r"| ?[\u0400-\u052f\u0600-\u06ff\u0900-\u097f\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{1,16} ?$"
+    rf"| ?(?:{MEASURES}|{_COUNTERS}) ?$"
 )
 _TRAIL_CHARS = 80
-_ENDS_A_VALUE = re.compile(r"[\d)}.]$")
+_ENDS_A_VALUE = re.compile(r"(?:[\d)}.]|\\pi)$")
 
 _VALUE_WORDS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety
+maybe possibly perhaps probably versus alternatively unless through short raised wrong incorrect false either except
+nearly almost hardly roughly approximately around without instead rather than plus
+lakh lakhs crore crores quadrillion quintillion sextillion googol score pair pairs permille basis points point
+thousandth thousandths millionth millionths kilo mega giga halved doubled tripled double triple twice inverse
+reciprocal negated opposite factorials root roots modulo base bases remainder squares cubes powers
 and or not minus plus times over than less more fewer about below above under half halves third thirds
 quarter quarters fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths
 eleventh elevenths twelfth twelfths tenth tenths hundredth hundredths
@@ -41,28 +56,13 @@ sinh cosh tanh max min gcd lcm lim base choose pi infinity inf nan theta alpha b
 div negative remainder
 """
 _CHANGE_THE_VALUE = frozenset(_VALUE_WORDS.split())
-_SAME = {
-    "degrees": "degree",
-    "feet": "foot",
-    "ft": "foot",
-    "inches": "inch",
-    "in": "inch",
-    "hrs": "hour",
-    "hr": "hour",
-    **{short: f"{prefix}meter" for short, prefix in (("mm", "milli"), ("cm", "centi"), ("dm", "deci"), ("km", "kilo"))},
-    **{f"{prefix}metre": f"{prefix}meter" for prefix in ("", "milli", "centi", "deci", "kilo")},
-    **{f"{prefix}metres": f"{prefix}meter" for prefix in ("", "milli", "centi", "deci", "kilo")},
-    **{
-        "m": "meter",
-        "kg": "kilogram",
-        "g": "gram",
-        "mg": "milligram",
-        "l": "liter",
-        "litre": "liter",
-        "litres": "liter",
-    },
-    **{"min": "minute", "s": "second", "sec": "second", "h": "hour", "usd": "dollar", "eur": "euro", "€": "euro"},
-}
+_NAMES = {
+    "degree": "degrees", "foot": "feet ft", "inch": "inches in", "hour": "hrs hr h", "minute": "min", "second": "s sec",
+    "meter": "m metre metres", "millimeter": "mm millimetre millimetres", "decimeter": "dm decimetre decimetres",
+    "centimeter": "cm centimetre centimetres", "kilometer": "km kilometre kilometres", "gram": "g", "kilogram": "kg",
+    "milligram": "mg", "liter": "l litre litres", "dollar": "usd us$", "euro": "eur €", "pound": "gbp £",
+}  # fmt: skip
+_SAME = {other: name for name, others in _NAMES.items() for other in others.split()}
 DEGREE = "degree"
 """An angle: the one unit that is also a number, so that 120 degrees are two thirds of pi."""
 
@@ -76,12 +76,13 @@ def split_unit(text: str) -> tuple[str, str]:
     """
     unit = ""
     if leading := _CURRENCY.match(text):
-        text, unit = leading[1] + text[leading.end() :], leading[2]
+        text, unit = leading[1] + text[leading.end() :], _one_name(leading[2])
     start = max(0, len(text) - _TRAIL_CHARS)
     trailing = _TRAIL.search(text, start)
     if trailing is None or not _ENDS_A_VALUE.search(text[: trailing.start()].rstrip()):
         return text, unit
-    if any(word.lower() in _CHANGE_THE_VALUE for word in re.findall(r"[A-Za-z]+", trailing["unit"])):
+    words = re.findall(r"[a-z]+", trailing["unit"].lower())
+    if any(word in _CHANGE_THE_VALUE or word.startswith("base") for word in words):
         return text, unit
     return text[: trailing.start()].rstrip(), unit + _one_name(trailing["unit"])
 

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import permutations
+from itertools import islice, permutations
 
-from rewarders.maths.exact import rational
+from rewarders.maths.exact import bits, rational
 from rewarders.maths.tree import Apply, Binder, Group, Node, Number, Relation, TooCostly, Unparsable, replace, walk
 
 MAX_TERMS = 300
 MAX_NODES = 6_000
 MAX_ROWS = 3
 """Of a determinant: it has as many terms as its rows can be ordered."""
+
+MAX_ENTRY_BITS = 2_000
+"""Of a number in a product of matrices."""
+
+MAX_PRODUCTS = 20_000
+"""Of two numbers, to multiply two matrices."""
 
 
 def unrolled(node: Node) -> Node:
@@ -78,7 +84,7 @@ def _combined(head: str, args: list[Node]) -> Node:
     if head == "mul":
         product, scalars = matrices[0], tuple(arg for arg in args if not _is_matrix(arg))
         for matrix in matrices[1:]:
-            product = _times(product, matrix)
+            product = _collapsed(_times(_collapsed(product), _collapsed(matrix)))
         return _each(product, lambda entry: Apply("mul", (*scalars, entry))) if scalars else product
     if head == "neg":
         return _each(matrices[0], lambda entry: Apply("neg", (entry,)))
@@ -93,9 +99,27 @@ def _each(matrix: Node, change: Callable[[Node], Node]) -> Node:
     return Group("matrix", tuple(Group("row", tuple(map(change, row.items))) for row in _rows(matrix)))
 
 
+def _collapsed(matrix: Node) -> Node:
+    """The same with a number for every entry that is one. Raises TooCostly for what could only grow from here."""
+    if sum(1 for _ in islice(walk(matrix), MAX_NODES + 1)) > MAX_NODES:
+        raise TooCostly(f"a matrix of over {MAX_NODES} parts")
+    return _each(matrix, _as_number)
+
+
+def _as_number(entry: Node) -> Node:
+    value = rational(entry)
+    if value is None:
+        return entry
+    if bits(value) > MAX_ENTRY_BITS:
+        raise TooCostly(f"a number of over {MAX_ENTRY_BITS} bits in a matrix")
+    return Number(value)
+
+
 def _times(left: Node, right: Node) -> Node:
     columns = list(zip(*(row.items for row in _rows(right)), strict=True))
     rows = _rows(left)
+    if len(rows) * len(_rows(right)) * len(columns) > MAX_PRODUCTS:
+        raise TooCostly("a product of large matrices")
     if any(len(row.items) != len(_rows(right)) for row in rows):
         raise Unparsable("a product of matrices that do not fit")
     return Group("matrix", tuple(Group("row", tuple(_inner(row.items, column) for column in columns)) for row in rows))

@@ -48,7 +48,7 @@ BRACKETS = {
 
 SEPARATORS = frozenset({",", ";", "and", "or", "cr", "land", "lor", "wedge", "vee"})
 """Between the items of a list."""
-_BESIDE = frozenset({"frac", "binom", "sqrt", "sum", "prod", "int", "lim", "begin"})
+_BESIDE = frozenset({"frac", "binom", "sqrt", "sum", "prod", "int", "lim", "begin", "angle"})
 FACTORS = _BESIDE | CHOOSERS | GREEK | FUNCTIONS.keys() | CONSTANTS.keys() | BRACKETS.keys()
 """Commands that may stand beside a factor without a sign."""
 

@@ -111,7 +111,7 @@ def test_what_is_no_plain_number_is_left_to_others(text: str) -> None:
         ("864 inches ^2", "864", "inches2"),
         ("5 apples", "5", "apple"),
         ("15th", "15", "th"),
-        ("€ 5", "5", "€"),
+        ("€ 5", "5", "euro"),
         ("-5 euros", "-5", "euro"),
         (r"90\degree", "90", "degree"),
         (r"\frac{1}{3} meters", r"\frac{1}{3}", "meter"),

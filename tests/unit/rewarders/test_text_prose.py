@@ -75,9 +75,54 @@ def test_a_hedge_stays_a_hedge(text: str, answer: str) -> None:
         ("There will then be 2.5 million dollars", "2.5 million"),
         ("the number is not 10 which is 9", "9"),
         ("This does not depend on it, so the value is 5", "5"),
+        ("So it is the cosine of 5.", "cosine of 5"),
+        ("So it is the number of divisors of 5.", "divisors of 5"),
+        ("So we want one fifth of 5", "fifth of 5"),
+        ("So it is a third of 5", "third of 5"),
+        ("So the number is 20% of 50", "20% of 50"),
+        ("Thus x exceeds 5.", "exceeds 5"),
+        ("So it must be under 5", "under 5"),
+        ("So it must be nearly 5", "nearly 5"),
+        ("So it is hardly 5", "hardly 5"),
+        ("So the number is bigger than 5", "than 5"),
+        ("So the number differs from 5", "from 5"),
+        ("So the number is divisible by 5", "divisible by 5"),
+        ("Therefore it is 5 at most.", "5 at most"),
+        ("Therefore it is 5 km at least.", "5 km at least"),
+        ("Therefore it is 5 or so.", "5 or so"),
+        ("Therefore it is 5 or six.", "5 or six"),
+        ("So it is 5 divided by two.", "5 divided by two"),
+        ("So it is 5 times two.", "5 times two"),
+        ("So it is 5 squared.", "5 squared"),
+        ("So the probability is 3 in 5", "3 in 5"),
+        ("So the probability is 3 out of 5", "3 out of 5"),
+        ("Therefore, 2 mod 5.", "2 mod 5"),
+        ("So it is ¬5", "¬5"),
+        ("So we find the negation of 5.", "negation of 5"),
     ],
 )
 def test_words_that_change_a_value_stay_with_it(text: str, answer: str) -> None:
+    assert _said(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("So they have a total of 5.", "5"),
+        ("So this gives the area of 5", "5"),
+        ("Hence he walked a distance of 5 km.", "5 km"),
+        ("So we get the probability of 1/5", "1/5"),
+        ("So she makes a profit of $5.", "$5"),
+        ("So it increases by a factor of 5.", "5"),
+        ("So there must be a group of 5.", "5"),
+        ("So he has a stack of about 5 coins.", "5 coins"),
+        ("From the above we get 5.", "5"),
+        ("Therefore, he went there 5 times in total.", "5"),
+        ("So it comes out as → 5", "5"),
+        ("It is then 5, and I am 100% sure.", "5"),
+    ],
+)
+def test_words_that_only_name_a_quantity_leave_its_value(text: str, answer: str) -> None:
     assert _said(text) == answer
 
 
