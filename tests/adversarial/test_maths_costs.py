@@ -136,6 +136,7 @@ def test_what_has_no_value_equals_nothing(expected: str, answer: str) -> None:
 
 @pytest.mark.parametrize(
     ("expected", "answer"),
+    [("p(2)", "2p"), ("P(2)", "2P"), ("u(2)", "2u"), ("u(-2)", "-2u")],
 )
 def test_a_function_at_a_place_is_no_product(expected: str, answer: str) -> None:
     assert _reason(expected, answer) == Reason.WRONG
