@@ -8,18 +8,22 @@ GRPO would divide that rounding by `eps` and train on it.
 import torch
 from torch import Tensor
 
-from trainer.algorithms import Dapo, DrGrpo, Grpo, Rloo
+from trainer.algorithms import AlgorithmSection, Cispo, Dapo, DrGrpo, Grpo, Gspo, ReinforcePlusPlus, Rloo
+
+WHITENING_EPS = 1e-8
 
 
-def estimate(algorithm: Grpo | DrGrpo | Dapo | Rloo, reward: Tensor, group: Tensor) -> Tensor:
-    """The algorithm's advantages, `[N], [N] -> [N]`."""
+def estimate(algorithm: AlgorithmSection, reward: Tensor, group: Tensor, length: Tensor) -> Tensor:
+    """The algorithm's advantages, `[N], [N], [N] -> [N]`; `length` is in tokens."""
     match algorithm:
-        case Grpo() | Dapo():
+        case Grpo() | Dapo() | Gspo() | Cispo():
             return grpo(reward, group, algorithm.std_eps)
         case DrGrpo():
             return dr_grpo(reward, group)
         case Rloo():
             return rloo(reward, group)
+        case ReinforcePlusPlus():
+            return whitened(dr_grpo(reward, group) if algorithm.baseline else reward, length)
 
 
 def grpo(reward: Tensor, group: Tensor, eps: float) -> Tensor:
@@ -52,6 +56,19 @@ def rloo(reward: Tensor, group: Tensor) -> Tensor:
     index, size = _groups(group)
     scale = size.to(reward.dtype) / (size - 1).clamp_min(1)
     return scale[index] * dr_grpo(reward, group)
+
+
+def whitened(advantage: Tensor, length: Tensor) -> Tensor:
+    """Mean 0 and unbiased standard deviation 1 over the tokens of the batch, each with its rollout's advantage
+    (REINFORCE++, arXiv 2501.03262, whose returns are this where only the end is rewarded).
+
+    Equal rewards have nothing to compare with: all advantages are 0.
+    """
+    tokens = length.to(advantage.dtype)
+    count = tokens.sum().clamp_min(1)
+    centred = advantage - (tokens * advantage).sum() / count
+    variance = (tokens * centred.square()).sum() / (count - 1).clamp_min(1)
+    return centred / (variance.sqrt() + WHITENING_EPS)
 
 
 def _groups(group: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,14 @@
 """The [algorithm] section: one model per algorithm, so that an option of another algorithm is an error.
 
-| name    | advantage                      | loss aggregation             | clip       |
-|---------|--------------------------------|------------------------------|------------|
-| grpo    | (R - mean) / (std + std_eps)   | mean of sequence means       | 0.2 / 0.2  |
-| dr_grpo | R - mean                       | sum / (rows x max_new_tokens)| 0.2 / 0.2  |
-| dapo    | (R - mean) / (std + std_eps)   | mean over all tokens         | 0.2 / 0.28 |
-| rloo    | R - mean of the others         | mean over all tokens         | none       |
+| name         | advantage                      | loss aggregation             | clip of the ratio            |
+|--------------|--------------------------------|------------------------------|------------------------------|
+| grpo         | (R - mean) / (std + std_eps)   | mean of sequence means       | 0.2 / 0.2                    |
+| dr_grpo      | R - mean                       | sum / (rows x max_new_tokens)| 0.2 / 0.2                    |
+| dapo         | (R - mean) / (std + std_eps)   | mean over all tokens         | 0.2 / 0.28                   |
+| gspo         | (R - mean) / (std + std_eps)   | mean of sequence means       | 3e-4 / 4e-4, of the sequence |
+| cispo        | (R - mean) / (std + std_eps)   | mean over all tokens         | a weight of at most 1 + 4    |
+| reinforce_pp | R, whitened over the batch     | mean over all tokens         | 0.2 / 0.2                    |
+| rloo         | R - mean of the others         | mean over all tokens         | none                         |
 """
 
 from enum import StrEnum
@@ -31,7 +34,17 @@ class Algorithm(BaseModel):
 
     aggregation: ClassVar[Aggregation]
     beta: Annotated[float, Field(ge=0.0)] = 0.0
-    """Weight of the k3 estimate of the KL divergence from the starting model; above 0 it is kept in memory."""
+    """Weight of the KL divergence from the starting model, in nats a token; above 0 that model is kept in memory."""
+    kl: Literal["k2", "k3", "k3_straight_through"] = "k3"
+    """Its estimate. k3, which is GRPO's, is never negative, but as a loss has another gradient than the divergence; k2
+    has the right one; `k3_straight_through` has k3's value and k2's gradient."""
+    entropy_bonus: Annotated[float, Field(ge=0.0)] = 0.0
+    """Weight of the policy's entropy, in nats a token, in what is maximised."""
+
+    @property
+    def learns_without_signal(self) -> bool:
+        """Whether rollouts of equal rewards move the weights all the same."""
+        return self.beta > 0 or self.entropy_bonus > 0
 
 
 class Clipped(Algorithm):
@@ -45,9 +58,18 @@ class Clipped(Algorithm):
     """The ratio earns nothing below 1 - clip_low."""
     clip_high: Annotated[float, Field(gt=0.0, le=10.0)] = 0.2
     """The ratio earns nothing above 1 + clip_high."""
+    target_kl: Annotated[float, Field(gt=0.0)] | None = None
+    """Nats a token that a batch may move the policy: an optimiser step that finds more is the batch's last."""
 
 
-class Grpo(Clipped):
+class DualClipped(Clipped):
+    """A clipped ratio whose loss is bounded on the other side too."""
+
+    dual_clip: Annotated[float, Field(gt=1.0)] | None = None
+    """A bad token costs at most this many times its advantage, however likely it has become (arXiv 1912.09729)."""
+
+
+class Grpo(DualClipped):
     """Group relative policy optimisation (DeepSeekMath, arXiv 2402.03300)."""
 
     aggregation: ClassVar[Aggregation] = Aggregation.SEQUENCE_MEAN
@@ -56,14 +78,14 @@ class Grpo(Clipped):
     """Added to a group's standard deviation, in units of reward."""
 
 
-class DrGrpo(Clipped):
+class DrGrpo(DualClipped):
     """GRPO without the two biases, of length and of difficulty (arXiv 2503.20783)."""
 
     aggregation: ClassVar[Aggregation] = Aggregation.CONSTANT_LENGTH
     name: Literal["dr_grpo"]
 
 
-class Dapo(Clipped):
+class Dapo(DualClipped):
     """Token-level loss and a wider upper clip (arXiv 2503.14476). Its dynamic sampling is left out."""
 
     aggregation: ClassVar[Aggregation] = Aggregation.TOKEN_MEAN
@@ -74,6 +96,41 @@ class Dapo(Clipped):
     """Added to a group's standard deviation, in units of reward."""
 
 
+class Gspo(Clipped):
+    """The ratio of whole sequences, by the geometric mean of their tokens' (arXiv 2507.18071)."""
+
+    aggregation: ClassVar[Aggregation] = Aggregation.SEQUENCE_MEAN
+    name: Literal["gspo"]
+    clip_low: ClipWidth = 3e-4
+    """The ratio earns nothing below 1 - clip_low."""
+    clip_high: Annotated[float, Field(gt=0.0, le=10.0)] = 4e-4
+    """The ratio earns nothing above 1 + clip_high."""
+    std_eps: Annotated[float, Field(gt=0.0)] = 1e-4
+    """Added to a group's standard deviation, in units of reward."""
+
+
+class Cispo(Clipped):
+    """REINFORCE weighted by a clipped ratio: no token is left without a gradient (MiniMax-M1, arXiv 2506.13585)."""
+
+    aggregation: ClassVar[Aggregation] = Aggregation.TOKEN_MEAN
+    name: Literal["cispo"]
+    clip_low: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """The weight is at least 1 - clip_low; the paper has no lower bound, which is 1."""
+    clip_high: Annotated[float, Field(gt=0.0, le=10.0)] = 4.0
+    """The weight is at most 1 + clip_high. Implementations differ: some give the bound itself, some 0.28."""
+    std_eps: Annotated[float, Field(gt=0.0)] = 1e-4
+    """Added to a group's standard deviation, in units of reward."""
+
+
+class ReinforcePlusPlus(DualClipped):
+    """REINFORCE with the advantages of the whole batch whitened (arXiv 2501.03262)."""
+
+    aggregation: ClassVar[Aggregation] = Aggregation.TOKEN_MEAN
+    name: Literal["reinforce_pp"]
+    baseline: bool = False
+    """Subtract the mean of the group first, as its "baseline" variant does."""
+
+
 class Rloo(Algorithm):
     """REINFORCE with a leave-one-out baseline (arXiv 2402.14740): on-policy, one optimiser step a batch."""
 
@@ -81,4 +138,6 @@ class Rloo(Algorithm):
     name: Literal["rloo"]
 
 
-AlgorithmSection = Annotated[Grpo | DrGrpo | Dapo | Rloo, Field(discriminator="name")]
+AlgorithmSection = Annotated[
+    Grpo | DrGrpo | Dapo | Gspo | Cispo | ReinforcePlusPlus | Rloo, Field(discriminator="name")
+]

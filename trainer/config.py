@@ -69,6 +69,24 @@ class DataSection(Section):
     """Tasks of `tasks` with this `split` are held out as well."""
 
 
+class CorrectionSection(Section):
+    """[correction]: weights for what the sampler and the trainer compute differently.
+
+    The ratio is the trainer's probability, with the weights that sampled, over the sampler's. `truncate` bounds it from
+    above (TIS, Yao et al. 2025); `mask` drops what is outside of both bounds (IcePop, arXiv 2510.18855, a token at a
+    time; MIS, a sequence at a time).
+    """
+
+    kind: Literal["none", "truncate", "mask"] = "none"
+    """What happens beyond the bounds. Without any, the mismatch is only measured."""
+    level: Literal["token", "sequence"] = "token"
+    """Whether each token has its ratio, or a sequence the product of its tokens'."""
+    low: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    """Lower bound of `mask`."""
+    high: Annotated[float, Field(gt=1.0)] = 2.0
+    """Upper bound."""
+
+
 class SamplingSection(Section):
     """[sampling]: how rollouts are drawn. There is no top_p: see `trainer.samplers`."""
 
@@ -165,6 +183,7 @@ class TrainConfig(Section):
     model: ModelSection
     data: DataSection
     algorithm: AlgorithmSection
+    correction: CorrectionSection = CorrectionSection()
     sampling: SamplingSection = SamplingSection()
     grading: GradingSection = GradingSection()
     optim: OptimSection = OptimSection()

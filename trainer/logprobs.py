@@ -42,7 +42,6 @@ def token_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor
     return -torch.nn.functional.cross_entropy(scaled, tokens, reduction="none")
 
 
-@torch.no_grad()
 def entropy(logits: Tensor, temperature: float) -> Tensor:
     """Entropy of each distribution in nats, `[K, V] -> [K]`."""
     logp = (logits.float() / temperature).log_softmax(-1)

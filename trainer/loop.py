@@ -167,6 +167,7 @@ def _draw(training: _Training, step: int) -> list[Rollout]:
 def _settings(config: TrainConfig) -> StepSettings:
     return StepSettings(
         algorithm=config.algorithm,
+        correction=config.correction,
         temperature=config.sampling.temperature,
         max_new_tokens=config.sampling.max_new_tokens,
         micro_batch=config.optim.micro_batch,

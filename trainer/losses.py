@@ -40,14 +40,36 @@ def ratio(logp: Tensor, old_logp: Tensor) -> Tensor:
     return (logp - old_logp).clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO).exp()
 
 
-def clipped_gain(logp: Tensor, old_logp: Tensor, advantage: Tensor, clip_low: float, clip_high: float) -> Tensor:
+def clipped_gain(r: Tensor, advantage: Tensor, clip_low: float, clip_high: float, dual: float | None = None) -> Tensor:
     """`min(r A, clip(r, 1 - clip_low, 1 + clip_high) A)`, elementwise (PPO, arXiv 1707.06347, eq. 7).
 
     On policy r is 1 and the gradient is REINFORCE's. Past the clip, on the side the advantage pulls to, it
-    is 0.
+    is 0. With `dual`, a negative advantage costs at most `dual |A|` (arXiv 1912.09729, eq. 5).
     """
-    r = ratio(logp, old_logp)
-    return torch.minimum(r * advantage, r.clamp(1 - clip_low, 1 + clip_high) * advantage)
+    gain = torch.minimum(r * advantage, r.clamp(1 - clip_low, 1 + clip_high) * advantage)
+    return gain if dual is None else torch.where(advantage < 0, gain.maximum(dual * advantage), gain)
+
+
+def sequence_ratio(logp: Tensor, old_logp: Tensor, row: Tensor, rows: int) -> Tensor:
+    """`exp(mean_t log(pi / pi_old))` of each token's sequence, with the gradient of that token alone (GSPO, arXiv
+    2507.18071, eq. 7 and 17).
+
+    `row [K]` numbers the sequence of each token. The value is the same for all tokens of a sequence, and their mean has
+    the gradient of the sequence's ratio.
+    """
+    gap = (logp - old_logp).detach()
+    length = torch.zeros(rows, dtype=gap.dtype, device=gap.device).index_add(0, row, torch.ones_like(gap))
+    mean = torch.zeros_like(length).index_add(0, row, gap) / length.clamp_min(1)
+    own = logp - logp.detach()
+    return (mean[row] + own).clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO).exp()
+
+
+def weighted_gain(logp: Tensor, r: Tensor, advantage: Tensor, clip_low: float, clip_high: float) -> Tensor:
+    """`sg(clip(r, 1 - clip_low, 1 + clip_high)) A log pi`, elementwise (CISPO, arXiv 2506.13585, eq. 4).
+
+    The clip bounds a weight and not the gain, so that every token keeps a gradient.
+    """
+    return r.detach().clamp(1 - clip_low, 1 + clip_high) * advantage * logp
 
 
 def reinforce_gain(logp: Tensor, advantage: Tensor) -> Tensor:
@@ -69,3 +91,9 @@ def k3(logp: Tensor, reference_logp: Tensor) -> Tensor:
     """`ref / pi - 1 - log(ref / pi)`: unbiased and never negative (Schulman 2020); GRPO's penalty."""
     gap = (reference_logp - logp).clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO)
     return gap.exp() - 1 - gap
+
+
+def k3_straight_through(logp: Tensor, reference_logp: Tensor) -> Tensor:
+    """k3's value with k2's gradient, which is that of the KL divergence."""
+    right = k2(logp, reference_logp)
+    return k3(logp, reference_logp).detach() + right - right.detach()

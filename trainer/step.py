@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from rewarders.errors import NonFiniteLoss
 from trainer.advantages import estimate
 from trainer.algorithms import AlgorithmSection, Clipped
+from trainer.config import CorrectionSection
+from trainer.correction import correction_weights, effective_share
+from trainer.gains import token_gain
 from trainer.logprobs import batch_logprobs, by_length, completion_logits, entropy, token_logprobs
-from trainer.losses import clipped_gain, k3, ratio, reinforce_gain, token_weights
+from trainer.losses import k2, k3, k3_straight_through, token_weights
 from trainer.rollouts import Batch
 
+_DIVERGENCES = {"k2": k2, "k3": k3, "k3_straight_through": k3_straight_through}
 NO_SIGNAL = 1e-6
 """An advantage below this is the rounding of equal rewards."""
 
@@ -24,6 +28,7 @@ class StepSettings:
     """What a step needs to know."""
 
     algorithm: AlgorithmSection
+    correction: CorrectionSection
     temperature: float
     max_new_tokens: int
     micro_batch: int
@@ -45,13 +50,15 @@ def train_step(
     algorithm, advantage = settings.algorithm, batch_advantages(settings.algorithm, batch)
     scored = ~batch.reward.isnan()
     batch, advantage = batch.rows(scored), advantage[scored]  # an unscored rollout is absent, not a zero
-    if not bool(advantage.any()) and (algorithm.beta == 0 or len(advantage) == 0):
+    if len(advantage) == 0 or not (algorithm.learns_without_signal or bool(advantage.any())):
         return {"stepped": 0.0}  # nothing to learn, but Adam would move on its momentum
 
     examples = _Examples(batch, advantage, *_fixed_logprobs(model, batch, settings, reference))
     tally = _Tally()
     for part in _optimiser_steps(examples, algorithm):
-        _optimise(model, optimizer, part, settings, tally)
+        moved = _optimise(model, optimizer, part, settings, tally)
+        if isinstance(algorithm, Clipped) and algorithm.target_kl is not None and moved > algorithm.target_kl:
+            break
     return tally.summary()
 
 
@@ -62,7 +69,7 @@ def batch_advantages(algorithm: AlgorithmSection, batch: Batch) -> Tensor:
     """
     scored = ~batch.reward.isnan()
     advantage = torch.full_like(batch.reward, math.nan)
-    known = estimate(algorithm, batch.reward[scored], batch.group[scored])
+    known = estimate(algorithm, batch.reward[scored], batch.group[scored], batch.length[scored])
     advantage[scored] = known.masked_fill(known.abs() < NO_SIGNAL, 0.0)
     return advantage
 
@@ -101,20 +108,23 @@ def _optimiser_steps(examples: _Examples, algorithm: AlgorithmSection) -> Iterat
     for _ in range(epochs):
         for index in rows.tensor_split(parts):
             part = examples.rows(index)
-            if algorithm.beta > 0 or bool(part.advantage.any()):
+            if algorithm.learns_without_signal or bool(part.advantage.any()):
                 yield part
 
 
 def _optimise(
     model: Any, optimizer: torch.optim.Optimizer, examples: _Examples, settings: StepSettings, tally: "_Tally"
-) -> None:
-    """One optimiser step. Rows that cannot move the weights are skipped, but weigh in the denominator."""
+) -> float:
+    """One optimiser step; how far the policy was from the one that sampled, in nats a token.
+
+    Rows that cannot move the weights are skipped, but weigh in the denominator.
+    """
     batch, algorithm = examples.batch, settings.algorithm
     weights = token_weights(batch.mask, algorithm.aggregation, settings.max_new_tokens)
     order = by_length(batch)
-    if algorithm.beta == 0:
+    if not algorithm.learns_without_signal:
         order = order[examples.advantage[order] != 0]
-    loss = 0.0
+    loss, before = 0.0, tally.total("moved")
     for index in order.split(settings.micro_batch):
         micro = _micro_loss(model, examples.rows(index), weights[index], settings, tally)
         loss += _finite(micro, "loss")
@@ -123,6 +133,7 @@ def _optimise(
     tally.stepped(loss, _finite(norm, "gradient norm"))
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
+    return tally.mean_since("moved", before)
 
 
 def _micro_loss(model: Any, examples: _Examples, weights: Tensor, settings: StepSettings, tally: "_Tally") -> Tensor:
@@ -132,17 +143,25 @@ def _micro_loss(model: Any, examples: _Examples, weights: Tensor, settings: Step
     logp = token_logprobs(logits, tokens, settings.temperature)  # [K], as everything below
     old = logp.detach() if examples.old_logp is None else examples.old_logp[mask]
     advantage = examples.advantage.to(logp.dtype)[:, None].expand_as(mask)[mask]
-    if isinstance(algorithm, Clipped):
-        gain = clipped_gain(logp, old, advantage, algorithm.clip_low, algorithm.clip_high)
-        outside = (ratio(logp, old) - 1).detach()
-        tally.add("clip_share", (outside < -algorithm.clip_low) | (outside > algorithm.clip_high))
-    else:
-        gain = reinforce_gain(logp, advantage)
+    row, rows = mask.nonzero()[:, 0], len(mask)
+    gain, outside = token_gain(algorithm, logp, old, advantage, row, rows)
+    if settings.correction.kind != "none":
+        weight = correction_weights(old, batch.sampler_logp[mask], row, rows, settings.correction)
+        gain = gain * weight
+        tally.add("correction_dropped", weight == 0)
+        tally.add("correction_effective", effective_share(weight).expand_as(weight))
     if examples.reference_logp is not None:
-        divergence = k3(logp, examples.reference_logp[mask])
+        divergence = _DIVERGENCES[algorithm.kl](logp, examples.reference_logp[mask])
         gain = gain - algorithm.beta * divergence
         tally.add("kl", divergence.detach())
-    tally.add("entropy", entropy(logits, settings.temperature))
+    with torch.set_grad_enabled(algorithm.entropy_bonus > 0):
+        spread = entropy(logits, settings.temperature)
+    if algorithm.entropy_bonus > 0:
+        gain = gain + algorithm.entropy_bonus * spread
+    if isinstance(algorithm, Clipped):
+        tally.add("clip_share", outside)
+    tally.add("entropy", spread.detach())
+    tally.add("moved", k3(old, logp.detach()))
     tally.mismatch((old - batch.sampler_logp[mask]).abs())
     return -(gain * weights[mask].to(gain.dtype)).sum()
 
@@ -169,6 +188,13 @@ class _Tally:
     def add(self, name: str, values: Tensor) -> None:
         total, count = self.sums.get(name, (0.0, 0))
         self.sums[name] = (total + values.double().sum().item(), count + values.numel())
+
+    def total(self, name: str) -> tuple[float, int]:
+        return self.sums.get(name, (0.0, 0))
+
+    def mean_since(self, name: str, before: tuple[float, int]) -> float:
+        total, count = self.total(name)
+        return (total - before[0]) / max(1, count - before[1])
 
     def mismatch(self, gap: Tensor) -> None:
         self.add("mismatch_mean", gap)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainer.advantages import dr_grpo, grpo, rloo
+from trainer.advantages import dr_grpo, grpo, rloo, whitened
 
 REWARD = torch.tensor([1, 0, 0, 1, 0.5, 0, 0, 1], dtype=torch.float64)
 GROUP = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
@@ -40,3 +40,14 @@ def test_a_unanimous_group_has_no_advantage_worth_training_on(reward: float):
 @pytest.mark.parametrize("estimator", [dr_grpo, rloo, lambda reward, group: grpo(reward, group, 1e-4)])
 def test_a_group_of_one_has_nothing_to_compare_with(estimator):
     close(estimator(torch.tensor([3.0], dtype=torch.float64), torch.tensor([5])), [0.0])
+
+
+def test_whitened_advantages_have_mean_0_and_deviation_1_over_the_tokens():
+    length = torch.tensor([6, 4, 5, 3, 6, 2, 5, 4])
+    tokens = whitened(REWARD, length).repeat_interleave(length)
+    torch.testing.assert_close(tokens.mean(), torch.tensor(0.0, dtype=torch.float64))
+    torch.testing.assert_close(tokens.std(), torch.tensor(1.0, dtype=torch.float64))
+
+
+def test_whitening_equal_rewards_gives_no_advantage():
+    assert whitened(torch.full((4,), 0.5, dtype=torch.float64), torch.tensor([3, 1, 2, 5])).abs().max() < 1e-6

@@ -2,13 +2,15 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from rewarders.errors import NonFiniteLoss
-from trainer.algorithms import Dapo, DrGrpo, Grpo, Rloo
-from trainer.config import ModelSection, OptimSection
+from trainer.algorithms import Cispo, Dapo, DrGrpo, Grpo, Gspo, ReinforcePlusPlus, Rloo
+from trainer.config import CorrectionSection, ModelSection, OptimSection
+from trainer.logprobs import batch_logprobs
 from trainer.models import load_policy
 from trainer.optim import build_optimizer
 from trainer.rollouts import Rollout, pack
@@ -16,14 +18,29 @@ from trainer.samplers import SampleRequest
 from trainer.samplers.hf import HfSampler
 from trainer.step import StepSettings, batch_advantages, train_step
 
-ALGORITHMS = [Grpo(name="grpo"), DrGrpo(name="dr_grpo"), Dapo(name="dapo"), Rloo(name="rloo")]
+ALGORITHMS = [
+    Grpo(name="grpo"),
+    DrGrpo(name="dr_grpo"),
+    Dapo(name="dapo", dual_clip=3.0),
+    Gspo(name="gspo"),
+    Cispo(name="cispo"),
+    ReinforcePlusPlus(name="reinforce_pp", baseline=True),
+    Rloo(name="rloo"),
+]
+NO_CORRECTION = CorrectionSection()
+PENALISED = [
+    Grpo(name="grpo", beta=0.1),
+    Grpo(name="grpo", beta=0.1, kl="k3_straight_through"),
+    Dapo(name="dapo", entropy_bonus=0.1),
+]
 REWARDS = [1.0, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0, 1.0]
 LENGTHS = [5, 2, 7, 1, 3, 3, 6, 4]
 
 
-def settings(algorithm=ALGORITHMS[0], micro_batch=64, max_grad_norm=1e9):
+def settings(algorithm=ALGORITHMS[0], micro_batch=64, max_grad_norm=1e9, correction=NO_CORRECTION):
     return StepSettings(
         algorithm=algorithm,
+        correction=correction,
         temperature=1.0,
         max_new_tokens=8,
         micro_batch=micro_batch,
@@ -46,7 +63,9 @@ def equal_bits(before, after):
     return all(torch.equal(before[name], after[name]) for name in before)
 
 
-@pytest.mark.parametrize("algorithm", [*ALGORITHMS, Grpo(name="grpo", beta=0.1)], ids=lambda a: f"{a.name} {a.beta}")
+@pytest.mark.parametrize(
+    "algorithm", [*ALGORITHMS, *PENALISED], ids=lambda a: f"{a.name} {a.beta} {a.kl} {a.entropy_bonus}"
+)
 @pytest.mark.parametrize("micro_batch", [1, 4, 6])
 def test_the_micro_batch_changes_no_gradient(policy, make_batch, algorithm, micro_batch):
     batch, reference = make_batch(REWARDS, LENGTHS), copy.deepcopy(policy.model)
@@ -70,7 +89,9 @@ def test_on_policy_the_gradient_is_reinforce_with_a_baseline(policy, make_batch,
         ids = torch.cat([prompt, batch.tokens[row, :length]])[None]
         logp = policy.model(input_ids=ids).logits[0, size - 1 : -1].log_softmax(-1)
         chosen = logp.gather(1, batch.tokens[row, :length, None]).sum()
-        share = {"grpo": 1 / (8 * length), "dr_grpo": 1 / (8 * 8)}.get(algorithm.name, 1 / sum(LENGTHS))
+        share = {"grpo": 1 / (8 * length), "gspo": 1 / (8 * length), "dr_grpo": 1 / (8 * 8)}.get(
+            algorithm.name, 1 / sum(LENGTHS)
+        )
         objective = objective + advantage[row] * chosen * share
     objective.backward()
     for name, weight in policy.model.named_parameters():
@@ -179,3 +200,47 @@ def test_a_four_armed_bandit_is_learnt(model_path, make_task, algorithm):
         train_step(policy.model, optimizer, pack(rollouts, rewards, torch.device("cpu")), settings(algorithm))
     odds = policy.model(input_ids=torch.tensor([prompt])).logits[0, -1].softmax(-1)
     assert odds[arms[3]] > 0.95
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: a.name)
+def test_where_sampler_and_trainer_agree_a_correction_changes_nothing(policy, make_batch, algorithm):
+    batch = make_batch(REWARDS, LENGTHS)
+    exact = batch_logprobs(policy.model, batch, temperature=1.0, micro_batch=64)
+    batch = replace(batch, sampler_logp=exact)
+    plain, _ = moved(policy.model, batch, settings(algorithm))
+    for kind in ("truncate", "mask"):
+        corrected, metrics = moved(
+            policy.model, batch, settings(algorithm, correction=CorrectionSection(kind=kind, level="sequence"))
+        )
+        assert metrics["correction_dropped"] == 0
+        assert metrics["correction_effective"] == pytest.approx(1.0, abs=1e-5)
+        for name in plain:
+            torch.testing.assert_close(corrected[name], plain[name], rtol=1e-4, atol=1e-6)
+
+
+def test_tokens_that_the_sampler_would_hardly_have_drawn_are_masked(policy, make_batch):
+    batch = make_batch(REWARDS, LENGTHS)
+    exact = batch_logprobs(policy.model, batch, temperature=1.0, micro_batch=64)
+    shifted = replace(batch, sampler_logp=exact - 2.0)
+    _, metrics = moved(policy.model, shifted, settings(correction=CorrectionSection(kind="mask", high=3.0)))
+    assert metrics["correction_dropped"] == 1.0
+    weights, _ = moved(policy.model, shifted, settings(correction=CorrectionSection(kind="mask", high=3.0)))
+    assert equal_bits(weights_of(policy.model), weights)
+
+
+def test_a_batch_that_has_moved_the_policy_too_far_ends_its_passes(policy, make_batch):
+    batch = make_batch(REWARDS, LENGTHS)
+    eager = Grpo(name="grpo", epochs=4)
+    _, all_of_them = moved(policy.model, batch, settings(eager))
+    _, some = moved(policy.model, batch, settings(eager.model_copy(update={"target_kl": 1e-9})))
+    assert (all_of_them["stepped"], some["stepped"]) == (4.0, 2.0)  # the first step is on policy
+
+
+def test_an_entropy_bonus_makes_the_policy_less_sure_where_rewards_say_nothing(policy, make_batch):
+    batch = make_batch([1.0] * 8, LENGTHS)
+    model = copy.deepcopy(policy.model)
+    seen = []
+    for _ in range(3):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+        seen.append(train_step(model, optimizer, batch, settings(Dapo(name="dapo", entropy_bonus=1.0)))["entropy"])
+    assert seen[2] > seen[1] > seen[0]
