@@ -86,10 +86,13 @@ class DrGrpo(DualClipped):
 
 
 class Dapo(DualClipped):
-    """Token-level loss and a wider upper clip (arXiv 2503.14476). Its dynamic sampling is left out."""
+    """Token-level loss, a wider upper clip, and groups drawn anew that have no signal (arXiv 2503.14476)."""
 
     aggregation: ClassVar[Aggregation] = Aggregation.TOKEN_MEAN
     name: Literal["dapo"]
+    sampling_rounds: Annotated[int, Field(ge=1, le=64)] = 1
+    """Most rounds of sampling in a step: after the first, prompts are drawn for the groups that had no signal. 1 takes
+    groups as they come."""
     clip_high: Annotated[float, Field(gt=0.0, le=10.0)] = 0.28
     """The ratio earns nothing above 1 + clip_high."""
     std_eps: Annotated[float, Field(gt=0.0)] = 1e-4

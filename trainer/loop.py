@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 from env_server.schemas import Run, ScoredItem
 from rewarders.digests import digest
 from trainer import checkpoint as checkpoints
+from trainer.algorithms import Dapo
 from trainer.config import TrainConfig
 from trainer.data import TaskSet, indices_for_step, load_task_set
 from trainer.drawing import draw
 from trainer.evaluate import evaluate
+from trainer.gathering import Gathered, gather
 from trainer.grading import Grader, check_fault_budget, component_means
 from trainer.interruption import Interruption
 from trainer.models import Policy, load_policy, load_reference, use_threads
@@ -124,40 +127,59 @@ def _built(config: TrainConfig, grader: Grader) -> Iterator[_Training]:
 def _step(training: _Training, step: int) -> dict[str, float]:
     """One step of training, and what it logs."""
     config, started = training.config, time.perf_counter()
-    rollouts = _draw(training, step)
-    sampled = time.perf_counter()
-    graded = training.grader.grade(rollouts, Run(id=config.run.id, step=step))
+    gathered = _gathered(training, step)
+    rollouts, graded = gathered.rollouts, gathered.graded
     check_fault_budget(graded, config.grading.fault_budget, step)
     training.record.see_rubrics(graded)
-    grading_ended = time.perf_counter()
+    gathering_ended = time.perf_counter()
     batch = pack(rollouts, [item.reward for item in graded], training.policy.device)
     advantage = batch_advantages(config.algorithm, batch)
     rate = set_learning_rate(training.optimizer, config.optim, step)
-    changed = train_step(training.policy.model, training.optimizer, batch, _settings(config), training.reference)
+    learnt = batch.rows(torch.tensor(gathered.kept, device=training.policy.device))
+    changed = train_step(training.policy.model, training.optimizer, learnt, _settings(config), training.reference)
     ended = time.perf_counter()
     metrics = {**_describe(rollouts, graded, batch.group, advantage), **changed, "lr": rate}
+    metrics |= {"rounds": float(gathered.rounds)} if _rounds(config) > 1 else {}
     if config.eval.every_steps and step % config.eval.every_steps == 0:
         metrics |= _evaluate(training, step)
     _log(training, step, metrics, rollouts, graded, advantage)
     spent = {
-        "sample_s": sampled - started,
-        "grade_s": grading_ended - sampled,
-        "train_s": ended - grading_ended,
+        "sample_s": gathered.sample_s,
+        "grade_s": gathered.grade_s,
+        "train_s": ended - gathering_ended,
     }
     training.record.timings(step, {**spent, "step_s": ended - started, "whole_s": time.perf_counter() - started})
     return metrics
 
 
-def _draw(training: _Training, step: int) -> list[Rollout]:
+def _gathered(training: _Training, step: int) -> Gathered:
+    config = training.config
+    return gather(
+        partial(_draw, training, step),
+        lambda drawn: training.grader.grade(drawn, Run(id=config.run.id, step=step)),
+        groups=config.sampling.prompts_per_step,
+        rounds=_rounds(config),
+    )
+
+
+def _rounds(config: TrainConfig) -> int:
+    return config.algorithm.sampling_rounds if isinstance(config.algorithm, Dapo) else 1
+
+
+def _draw(training: _Training, step: int, turn: int, prompts: int) -> list[Rollout]:
+    """A round of a step: the tasks of each are a function of the seed alone, so that a resumed run draws the same."""
     config, sampling = training.config, training.config.sampling
     chosen = indices_for_step(
-        len(training.tasks.train), seed=config.run.seed, step=step - 1, count=sampling.prompts_per_step
-    )
+        len(training.tasks.train),
+        seed=config.run.seed,
+        step=(step - 1) * _rounds(config) + turn,
+        count=sampling.prompts_per_step,
+    )[:prompts]
     request = SampleRequest(
         group_size=sampling.group_size,
         max_new_tokens=sampling.max_new_tokens,
         temperature=sampling.temperature,
-        seed=f"{config.run.seed}/{step}",
+        seed=f"{config.run.seed}/{step}" if turn == 0 else f"{config.run.seed}/{step}/{turn}",
         weight_version=f"step-{step - 1}",
     )
     tasks = [training.tasks.train[index] for index in chosen]

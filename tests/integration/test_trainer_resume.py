@@ -31,7 +31,8 @@ prompts_per_step = 4
 group_size = 8
 max_new_tokens = 6
 [algorithm]
-name = "grpo"
+name = "dapo"
+sampling_rounds = 3
 beta = 0.02
 epochs = 2
 [optim]
