@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 
 from rewarders.maths.choices import read_choice, read_choice_text, same_choice
 from rewarders.maths.compare import same
@@ -71,6 +72,7 @@ class Finding:
 _LETTER_ALONE = re.compile(r"[(\[]?[A-J][)\]]?[.]?")
 _BEFORE_TEXT = re.compile(r"[(\[][A-J][)\]] ")
 _LABEL = re.compile(r"(?:(?:m ?)?\\angle ?[A-Z]{1,3}|(?![ei] ?=)[A-Za-z](?:_\{?\w{1,6}\}?)?) ?= ?(?=[-+\d.])")
+_MAX_FORMS = 4
 _EXACT = Params()
 
 
@@ -228,7 +230,7 @@ def _read(text: str) -> Node:
 
 def _compared(wanted: str, expected: Node, answer: Node, params: Params) -> Reason:
     try:
-        if same(expected, answer) or is_within(wanted, expected, answer, params):
+        if any(test(expected, answer) for test in (same, partial(is_within, wanted, params=params), _is_each_time)):
             return Reason.EQUAL
     except TooCostly:
         return Reason.COSTLY_REFERENCE if _is_costly(expected) else Reason.TOO_COSTLY
@@ -236,6 +238,14 @@ def _compared(wanted: str, expected: Node, answer: Node, params: Params) -> Reas
         return Reason.WRONG
     hedged = _is_several(answer) and not isinstance(spread(expected), Group)
     return Reason.AMBIGUOUS if hedged else Reason.WRONG
+
+
+def _is_each_time(expected: Node, answer: Node) -> bool:
+    r"""Whether a list gives one value in several forms: `\frac12 or 0.5`."""
+    forms = spread(answer)
+    if not isinstance(forms, Group) or forms.kind != "list" or isinstance(spread(expected), Group):
+        return False
+    return len(forms.items) <= _MAX_FORMS and all(same(expected, form) for form in forms.items)
 
 
 def _is_costly(expected: Node) -> bool:

@@ -37,6 +37,7 @@ NEAR_MISSES = {
     "a choice and its text": [
         (r"\textbf{(B) } 12", "C"), (r"\textbf{(B) } 12", "13"), ("15", "(C) 16"), ("B", "B. wrong"),
     ],
+    "values that nearly agree": [("1/2", "1/2 or 0.51"), ("4", "4, 5, 4")],
     "dots": [("0.142", "0.142..."), ("5 pm", "5"), ("8 pm", "8")],
 }  # fmt: skip
 
@@ -64,6 +65,7 @@ RIGHT = {
     "a choice and its text": [
         (r"\textbf{(B) } 12", "B"), (r"\textbf{(B) } 12", "12"), ("15", r"\boxed{\textbf{(C) } 15}"), ("B", "(B) 12"),
     ],
+    "one value in several forms": [("1/2", r"\frac{1}{2} \text{ or } 0.5"), ("3", "x=3, x=3")],
     "French intervals": [("(1,2)", "]1,2["), ("[1,2)", "[1;2["), (r"[1,2)\cup(3,4)", r"[1,2[ \cup ]3,4[")],
 }  # fmt: skip
 
