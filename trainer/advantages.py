@@ -8,14 +8,18 @@ GRPO would divide that rounding by `eps` and train on it.
 import torch
 from torch import Tensor
 
-from trainer.algorithms import AlgorithmSection, Cispo, Dapo, DrGrpo, Grpo, Gspo, ReinforcePlusPlus, Rloo
+from trainer.algorithms import AlgorithmSection, Cispo, Dapo, DrGrpo, Gdpo, Grpo, Gspo, ReinforcePlusPlus, Rloo
+from trainer.rollouts import Batch
 
 WHITENING_EPS = 1e-8
 
 
-def estimate(algorithm: AlgorithmSection, reward: Tensor, group: Tensor, length: Tensor) -> Tensor:
-    """The algorithm's advantages, `[N], [N], [N] -> [N]`; `length` is in tokens."""
+def estimate(algorithm: AlgorithmSection, batch: Batch) -> Tensor:
+    """The algorithm's advantages of rollouts that all have a reward, `[N]`."""
+    reward, group = batch.reward, batch.group
     match algorithm:
+        case Gdpo():
+            return gdpo(batch.parts, batch.part_weights, group, algorithm.std_eps)
         case Grpo() | Dapo() | Gspo() | Cispo():
             return grpo(reward, group, algorithm.std_eps)
         case DrGrpo():
@@ -23,7 +27,7 @@ def estimate(algorithm: AlgorithmSection, reward: Tensor, group: Tensor, length:
         case Rloo():
             return rloo(reward, group)
         case ReinforcePlusPlus():
-            return whitened(dr_grpo(reward, group) if algorithm.baseline else reward, length)
+            return whitened(dr_grpo(reward, group) if algorithm.baseline else reward, batch.length)
 
 
 def grpo(reward: Tensor, group: Tensor, eps: float) -> Tensor:
@@ -56,6 +60,17 @@ def rloo(reward: Tensor, group: Tensor) -> Tensor:
     index, size = _groups(group)
     scale = size.to(reward.dtype) / (size - 1).clamp_min(1)
     return scale[index] * dr_grpo(reward, group)
+
+
+def gdpo(parts: Tensor, weights: Tensor, group: Tensor, eps: float) -> Tensor:
+    """`grpo` of each component, `[N, C]`, summed by weight, `[N, C]`, and whitened over the batch (arXiv 2601.05242).
+
+    A component about which a group is unanimous says nothing there, however large it is.
+    """
+    total = torch.zeros(len(parts), dtype=parts.dtype, device=parts.device)
+    for part, weight in zip(parts.T, weights.T, strict=True):
+        total = total + weight * grpo(part, group, eps)
+    return whitened(total, torch.ones_like(group))
 
 
 def whitened(advantage: Tensor, length: Tensor) -> Tensor:

@@ -7,6 +7,7 @@
 | dapo         | (R - mean) / (std + std_eps)   | mean over all tokens         | 0.2 / 0.28                   |
 | gspo         | (R - mean) / (std + std_eps)   | mean of sequence means       | 3e-4 / 4e-4, of the sequence |
 | cispo        | (R - mean) / (std + std_eps)   | mean over all tokens         | a weight of at most 1 + 4    |
+| gdpo         | each component as in grpo, then whitened | mean of sequence means | 0.2 / 0.2                  |
 | reinforce_pp | R, whitened over the batch     | mean over all tokens         | 0.2 / 0.2                    |
 | rloo         | R - mean of the others         | mean over all tokens         | none                         |
 """
@@ -99,6 +100,18 @@ class Dapo(DualClipped):
     """Added to a group's standard deviation, in units of reward."""
 
 
+class Gdpo(DualClipped):
+    """GRPO with each component of the reward normalised by itself (arXiv 2601.05242).
+
+    Completions that earn the same by different components have the same reward, and here not the same advantage.
+    """
+
+    aggregation: ClassVar[Aggregation] = Aggregation.SEQUENCE_MEAN
+    name: Literal["gdpo"]
+    std_eps: Annotated[float, Field(gt=0.0)] = 1e-4
+    """Added to a component's standard deviation in its group, in units of reward."""
+
+
 class Gspo(Clipped):
     """The ratio of whole sequences, by the geometric mean of their tokens' (arXiv 2507.18071)."""
 
@@ -142,5 +155,5 @@ class Rloo(Algorithm):
 
 
 AlgorithmSection = Annotated[
-    Grpo | DrGrpo | Dapo | Gspo | Cispo | ReinforcePlusPlus | Rloo, Field(discriminator="name")
+    Grpo | DrGrpo | Dapo | Gdpo | Gspo | Cispo | ReinforcePlusPlus | Rloo, Field(discriminator="name")
 ]

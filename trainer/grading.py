@@ -8,7 +8,7 @@ from env_server.client import RewardClient
 from env_server.schemas import Item, Run, ScoredItem, Status
 from rewarders.digests import digest
 from rewarders.errors import FaultBudgetExceeded, InvalidTask
-from trainer.rollouts import Rollout
+from trainer.rollouts import Part, Rollout
 
 
 class Grader(Protocol):
@@ -82,6 +82,20 @@ def check_fault_budget(graded: Sequence[ScoredItem], budget: float, step: int) -
     )
 
 
+def reward_parts(item: ScoredItem) -> dict[str, Part]:
+    """What each component added to the reward, by its name; see `component_means` for twins."""
+    seen: Counter[str] = Counter()
+    parts: dict[str, Part] = {}
+    for part in item.components:
+        seen[part.rewarder] += 1
+        parts[_name(part.rewarder, seen[part.rewarder])] = (part.contribution, abs(part.weight))
+    return parts
+
+
+def _name(rewarder: str, occurrence: int) -> str:
+    return rewarder if occurrence == 1 else f"{rewarder}#{occurrence}"
+
+
 def component_means(graded: Sequence[ScoredItem]) -> dict[str, float]:
     """Mean score of each component over the rollouts where it has a verdict, in the order of the rubric.
 
@@ -92,7 +106,6 @@ def component_means(graded: Sequence[ScoredItem]) -> dict[str, float]:
         seen: Counter[str] = Counter()
         for part in item.components:
             seen[part.rewarder] += 1
-            name = part.rewarder if seen[part.rewarder] == 1 else f"{part.rewarder}#{seen[part.rewarder]}"
             if part.verdict is not None:
-                scores.setdefault(name, []).append(part.verdict.score)
+                scores.setdefault(_name(part.rewarder, seen[part.rewarder]), []).append(part.verdict.score)
     return {name: sum(values) / len(values) for name, values in scores.items()}

@@ -22,7 +22,7 @@ from trainer.data import TaskSet, indices_for_step, load_task_set
 from trainer.drawing import draw
 from trainer.evaluate import evaluate
 from trainer.gathering import Gathered, gather
-from trainer.grading import Grader, check_fault_budget, component_means
+from trainer.grading import Grader, check_fault_budget, component_means, reward_parts
 from trainer.interruption import Interruption
 from trainer.models import Policy, load_policy, load_reference, use_threads
 from trainer.narration import held_out_line, step_line
@@ -132,7 +132,8 @@ def _step(training: _Training, step: int) -> dict[str, float]:
     check_fault_budget(graded, config.grading.fault_budget, step)
     training.record.see_rubrics(graded)
     gathering_ended = time.perf_counter()
-    batch = pack(rollouts, [item.reward for item in graded], training.policy.device)
+    rewards, parts = [item.reward for item in graded], list(map(reward_parts, graded))
+    batch = pack(rollouts, rewards, training.policy.device, parts)
     advantage = batch_advantages(config.algorithm, batch)
     rate = set_learning_rate(training.optimizer, config.optim, step)
     learnt = batch.rows(torch.tensor(gathered.kept, device=training.policy.device))

@@ -63,6 +63,8 @@ def _probe(model: Any) -> Batch:
         sampler_logp=torch.zeros(count, len(right[0]), device=model.device),
         reward=torch.zeros(count, dtype=torch.float64, device=model.device),
         group=torch.arange(count, device=model.device),
+        parts=torch.zeros(count, 0, dtype=torch.float64, device=model.device),
+        part_weights=torch.zeros(count, 0, dtype=torch.float64, device=model.device),
     )
 
 

@@ -1,6 +1,6 @@
 """Rollouts, and the batch of tensors a step is computed on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -50,6 +50,10 @@ class Batch:
     """`[N]` float64; NaN where unscored."""
     group: Tensor
     """`[N]` row of `prompts`."""
+    parts: Tensor
+    """`[N, C]` float64: what each component of the rubric added to the reward; 0 for one that a rubric lacks."""
+    part_weights: Tensor
+    """`[N, C]` float64: the size of its weight in the rubric."""
 
     @property
     def mask(self) -> Tensor:
@@ -66,11 +70,31 @@ class Batch:
             sampler_logp=self.sampler_logp[index],
             reward=self.reward[index],
             group=self.group[index],
+            parts=self.parts[index],
+            part_weights=self.part_weights[index],
         )
 
 
-def pack(rollouts: Sequence[Rollout], rewards: Sequence[float | None], device: torch.device) -> Batch:
-    """Tensors of graded rollouts; a reward of None becomes NaN, which the step leaves out."""
+Part = tuple[float, float]
+"""What a component added to the reward, and the size of its weight."""
+
+
+def pack(
+    rollouts: Sequence[Rollout],
+    rewards: Sequence[float | None],
+    device: torch.device,
+    parts: Sequence[Mapping[str, Part]] = (),
+) -> Batch:
+    """Tensors of graded rollouts; a reward of None becomes NaN, which the step leaves out.
+
+    Args:
+        rollouts: in their order.
+        rewards: of each.
+        device: where the tensors are to be.
+        parts: of each rollout, the parts of its reward by component; none where they do not matter.
+    """
+    names = list(dict.fromkeys(name for known in parts for name in known))
+    table = [[known.get(name, (0.0, 0.0)) for name in names] for known in parts] or [[] for _ in rollouts]
     prompts = {rollout.group: rollout.prompt for rollout in rollouts}
     row = {group: index for index, group in enumerate(prompts)}
     scored = [float("nan") if reward is None else reward for reward in rewards]
@@ -82,7 +106,13 @@ def pack(rollouts: Sequence[Rollout], rewards: Sequence[float | None], device: t
         sampler_logp=_padded([rollout.sample.logprobs for rollout in rollouts], torch.float32, device),
         reward=torch.tensor(scored, dtype=torch.float64, device=device),
         group=torch.tensor([row[rollout.group] for rollout in rollouts], device=device),
+        parts=_column(table, 0, device),
+        part_weights=_column(table, 1, device),
     )
+
+
+def _column(table: Sequence[Sequence[Part]], place: int, device: torch.device) -> Tensor:
+    return torch.tensor([[part[place] for part in row] for row in table], dtype=torch.float64, device=device)
 
 
 def _padded(rows: Sequence[Sequence[float]], dtype: torch.dtype, device: torch.device, *, left: bool = False) -> Tensor:

@@ -69,7 +69,7 @@ def batch_advantages(algorithm: AlgorithmSection, batch: Batch) -> Tensor:
     """
     scored = ~batch.reward.isnan()
     advantage = torch.full_like(batch.reward, math.nan)
-    known = estimate(algorithm, batch.reward[scored], batch.group[scored], batch.length[scored])
+    known = estimate(algorithm, batch.rows(scored))
     advantage[scored] = known.masked_fill(known.abs() < NO_SIGNAL, 0.0)
     return advantage
 

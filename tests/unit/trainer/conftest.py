@@ -54,6 +54,7 @@ def make_batch(make_task: TaskMaker) -> BatchMaker:
             tokens = tuple(draw.randrange(6, 22) for _ in range(length))
             sample = Sample(tokens, (-1.0,) * length, FinishReason.LENGTH, "0")
             rollouts.append(Rollout(make_task(), prompt, group, row % group_size, sample, ""))
-        return pack(rollouts, rewards, torch.device("cpu"))
+        parts = [{"whole": (reward or 0.0, 1.0)} for reward in rewards]
+        return pack(rollouts, rewards, torch.device("cpu"), parts)
 
     return make

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainer.advantages import dr_grpo, grpo, rloo, whitened
+from trainer.advantages import dr_grpo, gdpo, grpo, rloo, whitened
 
 REWARD = torch.tensor([1, 0, 0, 1, 0.5, 0, 0, 1], dtype=torch.float64)
 GROUP = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
@@ -51,3 +51,26 @@ def test_whitened_advantages_have_mean_0_and_deviation_1_over_the_tokens():
 
 def test_whitening_equal_rewards_gives_no_advantage():
     assert whitened(torch.full((4,), 0.5, dtype=torch.float64), torch.tensor([3, 1, 2, 5])).abs().max() < 1e-6
+
+
+def test_rewards_made_of_different_parts_have_different_advantages():
+    parts = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    group = torch.zeros(4, dtype=torch.long)
+    found = gdpo(parts, torch.ones_like(parts), group, 1e-4)
+    assert parts.sum(1)[0] == parts.sum(1)[1]
+    assert found[0] > found[1] > found[2]  # the rarer part says more
+
+
+def test_a_part_that_all_of_a_group_have_says_nothing():
+    parts = torch.tensor([[1.0, 1.0], [1.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+    group = torch.zeros(3, dtype=torch.long)
+    both = gdpo(parts, torch.ones_like(parts), group, 1e-4)
+    alone = gdpo(parts[:, 1:], torch.ones(3, 1, dtype=torch.float64), group, 1e-4)
+    torch.testing.assert_close(both, alone)
+
+
+def test_a_weight_scales_what_a_part_says():
+    parts = torch.tensor([[1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    weights = torch.tensor([[3.0, 1.0]] * 2, dtype=torch.float64)
+    found = gdpo(parts, weights, torch.zeros(2, dtype=torch.long), 1e-4)
+    assert found[0] > 0 > found[1]

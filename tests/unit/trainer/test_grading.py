@@ -3,7 +3,7 @@ import pytest
 from env_server.schemas import ScoredItem, Status
 from rewarders.errors import FaultBudgetExceeded
 from rewarders.types import Component, Fault, Verdict
-from trainer.grading import check_fault_budget, component_means
+from trainer.grading import check_fault_budget, component_means, reward_parts
 
 FAULT = Fault(kind="sandbox_lost", message="the sandbox went away")
 
@@ -41,3 +41,9 @@ def test_a_component_is_averaged_over_the_verdicts_it_gave():
 
 def test_a_rewarder_that_stands_twice_in_a_rubric_is_told_apart():
     assert component_means([scored(1.0, part("a", 1.0), part("a", 0.0))]) == {"a": 1.0, "a#2": 0.0}
+
+
+def test_the_parts_of_a_reward_come_with_the_sizes_of_their_weights():
+    good = part("a", 1.0).model_copy(update={"contribution": 0.5, "weight": 2.0})
+    penalty = part("a", 1.0).model_copy(update={"contribution": -0.25, "weight": -1.0})
+    assert reward_parts(scored(0.25, good, penalty)) == {"a": (0.5, 2.0), "a#2": (-0.25, 1.0)}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rewarders.errors import NonFiniteLoss
-from trainer.algorithms import Cispo, Dapo, DrGrpo, Grpo, Gspo, ReinforcePlusPlus, Rloo
+from trainer.algorithms import Cispo, Dapo, DrGrpo, Gdpo, Grpo, Gspo, ReinforcePlusPlus, Rloo
 from trainer.config import CorrectionSection, ModelSection, OptimSection
 from trainer.logprobs import batch_logprobs
 from trainer.models import load_policy
@@ -22,6 +22,7 @@ ALGORITHMS = [
     Grpo(name="grpo"),
     DrGrpo(name="dr_grpo"),
     Dapo(name="dapo", dual_clip=3.0),
+    Gdpo(name="gdpo"),
     Gspo(name="gspo"),
     Cispo(name="cispo"),
     ReinforcePlusPlus(name="reinforce_pp", baseline=True),
@@ -89,9 +90,8 @@ def test_on_policy_the_gradient_is_reinforce_with_a_baseline(policy, make_batch,
         ids = torch.cat([prompt, batch.tokens[row, :length]])[None]
         logp = policy.model(input_ids=ids).logits[0, size - 1 : -1].log_softmax(-1)
         chosen = logp.gather(1, batch.tokens[row, :length, None]).sum()
-        share = {"grpo": 1 / (8 * length), "gspo": 1 / (8 * length), "dr_grpo": 1 / (8 * 8)}.get(
-            algorithm.name, 1 / sum(LENGTHS)
-        )
+        shares = {**dict.fromkeys(("grpo", "gdpo", "gspo"), 1 / (8 * length)), "dr_grpo": 1 / (8 * 8)}
+        share = shares.get(algorithm.name, 1 / sum(LENGTHS))
         objective = objective + advantage[row] * chosen * share
     objective.backward()
     for name, weight in policy.model.named_parameters():
@@ -197,7 +197,8 @@ def test_a_four_armed_bandit_is_learnt(model_path, make_task, algorithm):
         rollouts = [Rollout(task, tuple(prompt), 0, i, sample, "") for i, sample in enumerate(samples)]
         paid = {arm: place / 3 for place, arm in enumerate(arms)}  # the last arm is best; other tokens pay nothing
         rewards = [paid.get(sample.tokens[0], 0.0) for sample in samples]
-        train_step(policy.model, optimizer, pack(rollouts, rewards, torch.device("cpu")), settings(algorithm))
+        parts = [{"whole": (reward, 1.0)} for reward in rewards]
+        train_step(policy.model, optimizer, pack(rollouts, rewards, torch.device("cpu"), parts), settings(algorithm))
     odds = policy.model(input_ids=torch.tensor([prompt])).logits[0, -1].softmax(-1)
     assert odds[arms[3]] > 0.95
 
