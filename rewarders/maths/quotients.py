@@ -18,6 +18,12 @@ MAX_POWER = 24
 MAX_COEFFICIENT_BITS = 4_000
 _LARGEST_BASE = 10**8
 _SAME_FUNCTION = {"ln": "log"}
+_RATIOS = {
+    f"{name}{hyperbolic}": tuple(part and f"{part}{hyperbolic}" for part in parts)
+    for name, parts in {"tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": ("", "cos"), "csc": ("", "sin")}.items()
+    for hyperbolic in ("", "h")
+}
+"""Functions that are quotients of others; an empty name is 1."""
 
 Monomial = tuple[tuple[Hashable, Fraction], ...]
 """Unknowns with their exponents, in a fixed order."""
@@ -90,9 +96,15 @@ def _quotient(node: Node) -> Quotient:
             return _power(base, Number(Fraction(1, 2)))
         case Apply("exp", (exponent,)):
             return _power(Symbol("e"), exponent)
+        case Apply(head, args) if head in _RATIOS:
+            numerator, denominator = (_quotient(Apply(name, args)) if name else _WHOLE for name in _RATIOS[head])
+            return _product([numerator, _inverse(denominator)])
         case Apply(head, args):
             return _unknown((_SAME_FUNCTION.get(head, head), *(_key(_quotient(arg)) for arg in args)))
     raise _TooLarge
+
+
+_WHOLE = Quotient(_ONE, _ONE, is_rational=True)
 
 
 def _constant(value: Fraction) -> Polynomial:
