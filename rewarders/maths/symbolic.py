@@ -100,6 +100,8 @@ def _steps(difference: Any, *, constant: bool) -> Iterator[Callable[[Any], Any]]
     yield lambda zero: zero
     if expanded_terms(difference) <= MAX_EXPANDED_TERMS and degree_of(difference) <= MAX_EXPANDED_DEGREE:
         yield sympy.expand
+        if _is_plain_polynomial(difference):
+            return  # expanded, it shows whether it is 0
     _check_simplifies(difference)
     if difference.has(sympy.factorial, sympy.binomial):
         yield lambda zero: sympy.combsimp(zero)
@@ -111,6 +113,16 @@ def _steps(difference: Any, *, constant: bool) -> Iterator[Callable[[Any], Any]]
     yield sympy.simplify
     if not constant and difference.has(*_periodic_functions()):
         yield lambda zero: sympy.expand(zero.rewrite(sympy.exp), complex=False).simplify()
+
+
+def _is_plain_polynomial(difference: Any) -> bool:
+    """Whether it is a polynomial whose coefficients are sums and products of rational numbers."""
+    import sympy
+
+    names = difference.free_symbols
+    rational_alone = all(atom.is_Rational or atom in names for atom in difference.atoms())
+    whole = all(power.exp.is_integer for power in difference.atoms(sympy.Pow))
+    return bool(names) and rational_alone and whole and bool(difference.is_polynomial(*names))
 
 
 def _check_simplifies(difference: Any) -> None:
