@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from trainer.config import CorrectionSection
-
-_MAX_LOG_RATIO = 20.0
+from trainer.losses import exp_of_gap
 
 
 @torch.no_grad()
@@ -25,7 +24,7 @@ def correction_weights(
         return torch.ones_like(gap)
     if settings.level == "sequence":
         gap = torch.zeros(rows, dtype=gap.dtype, device=gap.device).index_add(0, row, gap)[row]
-    ratio = gap.clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO).exp()
+    ratio = exp_of_gap(gap)
     if settings.kind == "truncate":
         return ratio.clamp(max=settings.high)
     return torch.where((ratio >= settings.low) & (ratio <= settings.high), ratio, torch.zeros_like(ratio))

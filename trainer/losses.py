@@ -37,7 +37,12 @@ def token_weights(mask: Tensor, aggregation: Aggregation, max_tokens: int) -> Te
 
 def ratio(logp: Tensor, old_logp: Tensor) -> Tensor:
     """`pi / pi_old` of each token, finite whatever happened."""
-    return (logp - old_logp).clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO).exp()
+    return exp_of_gap(logp - old_logp)
+
+
+def exp_of_gap(gap: Tensor) -> Tensor:
+    """A ratio from its logarithm, bounded so that it is finite."""
+    return gap.clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO).exp()
 
 
 def clipped_gain(r: Tensor, advantage: Tensor, clip_low: float, clip_high: float, dual: float | None = None) -> Tensor:
@@ -61,7 +66,7 @@ def sequence_ratio(logp: Tensor, old_logp: Tensor, row: Tensor, rows: int) -> Te
     length = torch.zeros(rows, dtype=gap.dtype, device=gap.device).index_add(0, row, torch.ones_like(gap))
     mean = torch.zeros_like(length).index_add(0, row, gap) / length.clamp_min(1)
     own = logp - logp.detach()
-    return (mean[row] + own).clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO).exp()
+    return exp_of_gap(mean[row] + own)
 
 
 def weighted_gain(logp: Tensor, r: Tensor, advantage: Tensor, clip_low: float, clip_high: float) -> Tensor:

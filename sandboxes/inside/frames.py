@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 HEAD = struct.Struct("!II")
-MAX_BODY_BYTES = 2**31
 
 
 def pack(header: dict[str, Any], blobs: Sequence[bytes] = ()) -> bytes:
