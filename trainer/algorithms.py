@@ -15,7 +15,9 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from trainer.section import Section
 
 ClipWidth = Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -28,10 +30,8 @@ class Aggregation(StrEnum):
     CONSTANT_LENGTH = "constant_length"
 
 
-class Algorithm(BaseModel):
+class Algorithm(Section):
     """What every algorithm has."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     aggregation: ClassVar[Aggregation]
     beta: Annotated[float, Field(ge=0.0)] = 0.0

@@ -6,19 +6,10 @@ Paths are relative to the working directory. This module imports no torch, so `-
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from trainer.algorithms import AlgorithmSection
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[int, Field(ge=0)]
-
-
-class Section(BaseModel):
-    """A part of a configuration file: frozen, and a typo is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from trainer.section import NonNegative, Positive, Section, Share
 
 
 class RunSection(Section):

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from rewarders.digests import digest
 from rewarders.errors import ConfigError
 from rewarders.types import Message, Task
-from trainer.config import DataSection, Section
+from trainer.config import DataSection
+from trainer.section import Section
 
 Row = TypeVar("Row", bound=BaseModel)
 
