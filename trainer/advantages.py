@@ -8,14 +8,14 @@ GRPO would divide that rounding by `eps` and train on it.
 import torch
 from torch import Tensor
 
-from trainer.algorithms import AlgorithmSection, Cispo, Dapo, DrGrpo, Gdpo, Grpo, Gspo, ReinforcePlusPlus, Rloo
+from trainer.algorithms import AlgorithmSection, Cispo, Dapo, DrGrpo, Gdpo, Grpo, Gspo, Ppo, ReinforcePlusPlus, Rloo
 from trainer.rollouts import Batch
 
 WHITENING_EPS = 1e-8
 
 
 def estimate(algorithm: AlgorithmSection, batch: Batch) -> Tensor:
-    """The algorithm's advantages of rollouts that all have a reward, `[N]`."""
+    """The advantages of a group algorithm for rollouts that all have a reward, `[N]`."""
     reward, group = batch.reward, batch.group
     match algorithm:
         case Gdpo():
@@ -28,6 +28,8 @@ def estimate(algorithm: AlgorithmSection, batch: Batch) -> Tensor:
             return rloo(reward, group)
         case ReinforcePlusPlus():
             return whitened(dr_grpo(reward, group) if algorithm.baseline else reward, batch.length)
+        case Ppo():
+            raise TypeError("PPO's advantages are of tokens and need a critic: see trainer.credit")
 
 
 def grpo(reward: Tensor, group: Tensor, eps: float) -> Tensor:
@@ -73,16 +75,16 @@ def gdpo(parts: Tensor, weights: Tensor, group: Tensor, eps: float) -> Tensor:
     return whitened(total, torch.ones_like(group))
 
 
-def whitened(advantage: Tensor, length: Tensor) -> Tensor:
-    """Mean 0 and unbiased standard deviation 1 over the tokens of the batch, each with its rollout's advantage
-    (REINFORCE++, arXiv 2501.03262, whose returns are this where only the end is rewarded).
+def whitened(advantage: Tensor, tokens: Tensor) -> Tensor:
+    """Mean 0 and unbiased standard deviation 1 over the tokens of the batch (REINFORCE++, arXiv 2501.03262; PPO).
 
-    Equal rewards have nothing to compare with: all advantages are 0.
+    Either `[N]`, each rollout's advantage and how many tokens have it, or `[N, T]` and a mask. Equal rewards have
+    nothing to compare with: all advantages are 0.
     """
-    tokens = length.to(advantage.dtype)
-    count = tokens.sum().clamp_min(1)
-    centred = advantage - (tokens * advantage).sum() / count
-    variance = (tokens * centred.square()).sum() / (count - 1).clamp_min(1)
+    weight = tokens.to(advantage.dtype)
+    count = weight.sum().clamp_min(1)
+    centred = advantage - (weight * advantage).sum() / count
+    variance = (weight * centred.square()).sum() / (count - 1).clamp_min(1)
     return centred / (variance.sqrt() + WHITENING_EPS)
 
 

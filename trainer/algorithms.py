@@ -10,14 +10,15 @@
 | gdpo         | each component as in grpo, then whitened | mean of sequence means | 0.2 / 0.2                  |
 | reinforce_pp | R, whitened over the batch     | mean over all tokens         | 0.2 / 0.2                    |
 | rloo         | R - mean of the others         | mean over all tokens         | none                         |
+| ppo          | GAE with a critic, whitened    | mean over all tokens         | 0.2 / 0.2                    |
 """
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from trainer.section import Section
+from trainer.section import NonNegative, Positive, Section, Share
 
 ClipWidth = Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -36,16 +37,35 @@ class Algorithm(Section):
     aggregation: ClassVar[Aggregation]
     beta: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the KL divergence from the starting model, in nats a token; above 0 that model is kept in memory."""
-    kl: Literal["k2", "k3", "k3_straight_through"] = "k3"
+    kl: Literal["k1", "k2", "k3", "k3_straight_through"] = "k3"
     """Its estimate. k3, which is GRPO's, is never negative, but as a loss has another gradient than the divergence; k2
-    has the right one; `k3_straight_through` has k3's value and k2's gradient."""
+    has the right one; `k3_straight_through` has k3's value and k2's gradient; k1 is for rewards."""
+    kl_in: Literal["loss", "reward"] = "loss"
+    """Whether the penalty is a part of the loss, or is taken from the reward before advantages are estimated."""
+    kl_target: Annotated[float, Field(gt=0.0)] | None = None
+    """Divergence to keep to, in nats per sequence (the sum over its tokens): `beta` is then where its weight begins."""
+    kl_horizon: Positive = 10_000
+    """Sequences over which the weight follows the target; see `trainer.kl_control`."""
+    mask_truncated: bool = False
+    """Leave completions that were cut off at the longest length out of the loss; their rewards still count in their
+    group."""
     entropy_bonus: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the policy's entropy, in nats a token, in what is maximised."""
 
     @property
     def learns_without_signal(self) -> bool:
         """Whether rollouts of equal rewards move the weights all the same."""
-        return self.beta > 0 or self.entropy_bonus > 0
+        return (self.beta > 0 and self.kl_in == "loss") or self.entropy_bonus > 0
+
+    @model_validator(mode="after")
+    def _the_penalty_has_a_gradient(self) -> Self:
+        if self.kl == "k1" and self.kl_in == "loss" and self.beta > 0:
+            raise ValueError('k1 as a loss has a gradient of 0 on average: set kl_in = "reward", or another estimate')
+        if self.kl == "k3_straight_through" and self.kl_in == "reward":
+            raise ValueError("in a reward there is no gradient to pass through: take k1, which is unbiased, or k3")
+        if self.kl_target is not None and self.beta == 0:
+            raise ValueError("kl_target needs a beta above 0 to begin with")
+        return self
 
 
 class Clipped(Algorithm):
@@ -94,6 +114,8 @@ class Dapo(DualClipped):
     sampling_rounds: Annotated[int, Field(ge=1, le=64)] = 1
     """Most rounds of sampling in a step: after the first, prompts are drawn for the groups that had no signal. 1 takes
     groups as they come."""
+    overlong_buffer: NonNegative = 0
+    """Tokens before the longest length over which the reward falls by up to 1 (soft overlong); 0 for none."""
     clip_high: Annotated[float, Field(gt=0.0, le=10.0)] = 0.28
     """The ratio earns nothing above 1 + clip_high."""
     std_eps: Annotated[float, Field(gt=0.0)] = 1e-4
@@ -110,6 +132,12 @@ class Gdpo(DualClipped):
     name: Literal["gdpo"]
     std_eps: Annotated[float, Field(gt=0.0)] = 1e-4
     """Added to a component's standard deviation in its group, in units of reward."""
+
+    @model_validator(mode="after")
+    def _a_penalty_is_no_component(self) -> Self:
+        if self.kl_in == "reward":
+            raise ValueError('gdpo estimates advantages from the components of a reward: set kl_in = "loss"')
+        return self
 
 
 class Gspo(Clipped):
@@ -154,6 +182,29 @@ class Rloo(Algorithm):
     name: Literal["rloo"]
 
 
+class Ppo(DualClipped):
+    """Proximal policy optimisation with a critic, rewarded at the end (arXiv 1707.06347; for language 2203.02155).
+
+    Needs no group: a completion is compared with what the critic expected of it, token by token. See `[critic]`.
+    """
+
+    aggregation: ClassVar[Aggregation] = Aggregation.TOKEN_MEAN
+    name: Literal["ppo"]
+    kl: Literal["k1", "k2", "k3", "k3_straight_through"] = "k1"
+    """The estimate of the divergence; k1 in the reward is unbiased."""
+    kl_in: Literal["loss", "reward"] = "reward"
+    """Whether the penalty is a part of the loss, or is taken from the reward of each token."""
+    gamma: Share = 1.0
+    """Discount of a token."""
+    gae_lambda: Share = 0.95
+    """1 trusts the reward alone, 0 the critic's next value (GAE, arXiv 1506.02438)."""
+
+    @property
+    def learns_without_signal(self) -> bool:
+        """Always: equal rewards still differ from what the critic expected."""
+        return True
+
+
 AlgorithmSection = Annotated[
-    Grpo | DrGrpo | Dapo | Gdpo | Gspo | Cispo | ReinforcePlusPlus | Rloo, Field(discriminator="name")
+    Grpo | DrGrpo | Dapo | Gdpo | Gspo | Cispo | ReinforcePlusPlus | Rloo | Ppo, Field(discriminator="name")
 ]

@@ -7,6 +7,7 @@ in it: the order of tasks and every draw follow from the seed and the step.
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,15 @@ from rewarders.digests import digest
 from rewarders.errors import CheckpointMismatch
 from trainer.atomic import atomic_directory
 from trainer.config import TrainConfig
+from trainer.critic import Critic
 from trainer.models import Policy
 
 _NAME = re.compile(r"step-\d{6,}")
 _STATE = "state.json"
 _OPTIMIZER = "optimizer.pt"
-TRAINER_ONLY = (_STATE, _OPTIMIZER)
+CRITIC = "critic"
+"""Directory of a checkpoint with PPO's critic: a model directory and its optimiser."""
+TRAINER_ONLY = (_STATE, _OPTIMIZER, CRITIC)
 """Files of a checkpoint that are not the model's."""
 
 _MAY_DIFFER = {
@@ -46,16 +50,18 @@ class Checkpoint:
     """What a configuration must agree with to go on from here."""
     offsets: dict[str, int]
     """Length in bytes of each log file when the checkpoint was taken."""
+    kl_weight: float | None = None
+    """Weight of the KL penalty, where a target has moved it."""
 
 
-def identity_of(config: TrainConfig, tasks_digest: str) -> dict[str, Any]:
-    """Everything that decides the weights of a run, by key."""
-    keys: dict[str, Any] = {"data.tasks": tasks_digest}
+def identity_of(config: TrainConfig, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Everything that decides the weights of a run, by key; what is in a file goes by its digest, not by its name."""
+    keys: dict[str, Any] = {}
     for section, values in config.model_dump(mode="json").items():
         for key, value in values.items():
             if section not in _MAY_DIFFER and f"{section}.{key}" not in _MAY_DIFFER:
                 keys[f"{section}.{key}"] = value
-    return keys
+    return {**keys, **digests}
 
 
 def save(
@@ -67,13 +73,15 @@ def save(
     identity: dict[str, Any],
     offsets: dict[str, int],
     keep: int,
+    critic: Critic | None = None,
+    kl_weight: float | None = None,
 ) -> Path:
     """Write `step-NNNNNN` below `directory`, then drop all but the newest `keep`."""
     path = directory / f"step-{step:06d}"
     with atomic_directory(path) as draft:
-        policy.model.save_pretrained(draft)
-        policy.tokenizer.save_pretrained(draft)
-        torch.save(optimizer.state_dict(), draft / _OPTIMIZER)
+        _write_model(draft, policy.model, policy.tokenizer, optimizer)
+        if critic:
+            _write_model(draft / CRITIC, critic.model, policy.tokenizer, critic.optimizer)
         files = sorted(file for file in draft.rglob("*") if file.is_file())
         sizes = {str(file.relative_to(draft)): file.stat().st_size for file in files}
         state = {
@@ -82,6 +90,7 @@ def save(
             "identity": identity,
             "offsets": offsets,
             "sizes": sizes,
+            "kl_weight": kl_weight,
         }
         (draft / _STATE).write_text(json.dumps(state, indent=1), "utf-8")
     whole = [candidate for candidate in _candidates(directory) if read(candidate) is not None]
@@ -103,7 +112,15 @@ def read(path: Path) -> Checkpoint | None:
         whole = all((path / name).stat().st_size == size for name, size in state["sizes"].items())
     except (OSError, ValueError, KeyError):
         return None
-    return Checkpoint(path, state["step"], state["identity"], state["offsets"]) if whole else None
+    if not whole:
+        return None
+    return Checkpoint(path, state["step"], state["identity"], state["offsets"], state.get("kl_weight"))
+
+
+def _write_model(directory: Path, model: Any, tokenizer: Any, optimizer: torch.optim.Optimizer) -> None:
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    torch.save(optimizer.state_dict(), directory / _OPTIMIZER)
 
 
 def check_identity(checkpoint: Checkpoint, identity: dict[str, Any]) -> None:
@@ -122,9 +139,9 @@ def check_identity(checkpoint: Checkpoint, identity: dict[str, Any]) -> None:
         )
 
 
-def restore_optimizer(checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) -> None:
-    """Load the optimiser's moments; the weights come with the model."""
-    state = torch.load(checkpoint.path / _OPTIMIZER, weights_only=True, map_location="cpu")
+def restore_optimizer(directory: Path, optimizer: torch.optim.Optimizer) -> None:
+    """Load the moments kept beside a model; its weights come with the model."""
+    state = torch.load(directory / _OPTIMIZER, weights_only=True, map_location="cpu")
     optimizer.load_state_dict(state)  # moves each moment to where its weight is
 
 

@@ -4,7 +4,7 @@ Paths are relative to the working directory. This module imports no torch, so `-
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -78,13 +78,41 @@ class CorrectionSection(Section):
     """Upper bound."""
 
 
+class CriticSection(Section):
+    """[critic]: what PPO compares rewards with. Only with `algorithm.name = "ppo"`."""
+
+    init: str = "policy"
+    """`policy` copies the policy's layers and expects 0 at first; otherwise a reward model of one label (a directory or
+    hub id) with the policy's tokenizer."""
+    lr: Annotated[float, Field(gt=0)] = 1e-5
+    """Peak learning rate; everything else about its optimiser is as in [optim]."""
+    value_clip: Annotated[float, Field(gt=0)] | None = 0.2
+    """How far a value may move in one batch to still be learnt from, in units of reward."""
+    warmup_steps: NonNegative = 0
+    """Training steps, from the first, in which the critic learns and the policy stays as it is."""
+
+
+class PretrainingSection(Section):
+    """[ptx]: language modelling beside the rewards (PPO-ptx), with any algorithm."""
+
+    conversations: Path | None = None
+    """JSONL file as for `trainer sft`: each line has `messages`, of which the assistant's are learnt. Without one there
+    is none."""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """What the mean loss over its tokens is multiplied by. InstructGPT used 27.8."""
+    batch: Positive = 16
+    """Rows an optimiser step."""
+    max_tokens: Positive = 2048
+    """Longest row, in tokens; a longer one is an error naming it."""
+
+
 class SamplingSection(Section):
     """[sampling]: how rollouts are drawn. There is no top_p: see `trainer.samplers`."""
 
     prompts_per_step: Positive = 16
     """Tasks a step."""
-    group_size: Annotated[int, Field(ge=2)] = 16
-    """Completions of each task; they are one another's baseline."""
+    group_size: Positive = 16
+    """Completions of each task; they are one another's baseline. Only PPO can do with one."""
     temperature: Annotated[float, Field(gt=0.0, le=10.0)] = 1.0
     """Softmax temperature. Log-probabilities are taken at this temperature everywhere."""
     max_new_tokens: Positive = 256
@@ -175,11 +203,22 @@ class TrainConfig(Section):
     data: DataSection
     algorithm: AlgorithmSection
     correction: CorrectionSection = CorrectionSection()
+    critic: CriticSection = CriticSection()
+    ptx: PretrainingSection = PretrainingSection()
     sampling: SamplingSection = SamplingSection()
     grading: GradingSection = GradingSection()
     optim: OptimSection = OptimSection()
     eval: EvalSection = EvalSection()
     checkpoint: CheckpointSection = CheckpointSection()
+
+    @model_validator(mode="after")
+    def _a_completion_is_compared_with_something(self) -> Self:
+        name = self.algorithm.name
+        if name != "ppo" and self.critic != CriticSection():
+            raise ValueError(f"[critic] is for ppo; algorithm.name = {name} compares the completions of a group")
+        if name != "ppo" and self.sampling.group_size == 1:
+            raise ValueError(f"sampling.group_size = 1: {name} compares the completions of a group, give it 2 or more")
+        return self
 
 
 class SftDataSection(Section):

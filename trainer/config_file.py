@@ -61,5 +61,7 @@ def _sentence(error: ValidationError, path: Path) -> str:
     key = ".".join(str(step) for step in first["loc"]) or "the file"
     if first["type"] == "missing":
         return f"{path}: {key} is missing"
+    if not first["loc"]:
+        return f"{path}: {first['msg'].removeprefix('Value error, ')}"  # the value is all of the file
     value = json.dumps(first["input"], default=str)
     return f"{path}: {key} = {value[:200]}: {first['msg']}"

@@ -5,6 +5,7 @@ gradient, and handed to every completion. Each completion is then fed its last p
 tokens but the last: exactly the places whose logits are needed.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,24 +17,29 @@ from trainer.rollouts import Batch
 
 def completion_logits(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     """Logits that predict the completions, and their tokens: `[K, V], [K]`, ordered as `tokens[mask]`."""
+    hidden = completion_hidden(model.get_decoder(), batch)
+    return model.get_output_embeddings()(hidden), batch.tokens[batch.mask]
+
+
+def completion_hidden(decoder: Any, batch: Batch) -> Tensor:
+    """The last hidden state before each token of the completions, `[K, H]`, ordered as `tokens[mask]`."""
     longest = int(batch.length.max())
     used, row = batch.group.unique(return_inverse=True)
     ids, lengths = _trimmed_prompts(batch.prompts[used], batch.prompt_length[used])
-    cache, visible = _prompt_cache(model, ids[:, :-1], lengths - 1)
+    cache, visible = _prompt_cache(decoder, ids[:, :-1], lengths - 1)
     for layer in cache.layers:
         # index_select, because its gradient adds the rows in a fixed order on a CPU
         layer.keys, layer.values = layer.keys.index_select(0, row), layer.values.index_select(0, row)
     inputs = torch.cat([ids[row, -1:], batch.tokens[:, : longest - 1]], dim=1)  # [n, longest]
     places = torch.arange(longest, device=ids.device)
-    hidden = model.get_decoder()(
+    hidden = decoder(
         input_ids=inputs,
         attention_mask=_continued_mask(visible[row], longest),
         position_ids=lengths[row, None] - 1 + places,
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state
-    mask = batch.mask[:, :longest]
-    return model.get_output_embeddings()(hidden[mask]), batch.tokens[:, :longest][mask]
+    return hidden[batch.mask[:, :longest]]
 
 
 def token_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
@@ -48,18 +54,28 @@ def entropy(logits: Tensor, temperature: float) -> Tensor:
     return -(logp.exp() * logp).sum(-1)
 
 
-@torch.no_grad()
 def batch_logprobs(model: Any, batch: Batch, *, temperature: float, micro_batch: int) -> Tensor:
     """Log-probabilities of a whole batch without gradient, `[N, T]`, 0 where there is no token."""
-    precision = torch.promote_types(model.dtype, torch.float32)
-    logp = torch.zeros(batch.tokens.shape, dtype=precision, device=batch.tokens.device)
-    mask = batch.mask
-    for index in by_length(batch).split(micro_batch):
-        logits, tokens = completion_logits(model, batch.rows(index))
-        micro = torch.zeros_like(logp[index])
-        micro[mask[index]] = token_logprobs(logits, tokens, temperature)
-        logp[index] = micro
-    return logp
+    return in_micro_batches(
+        batch, micro_batch, lambda rows: token_logprobs(*completion_logits(model, rows), temperature=temperature)
+    )
+
+
+@torch.no_grad()
+def in_micro_batches(batch: Batch, size: int, of_tokens: Callable[[Batch], Tensor]) -> Tensor:
+    """A number for each token, computed some rows at a time, without gradient: `[N, T]`, 0 where there is no token.
+
+    `of_tokens` gives those of some rows, `[K]`, ordered as `tokens[mask]`.
+    """
+    found: Tensor | None = None
+    for index in by_length(batch).split(size):
+        rows = batch.rows(index)
+        values = of_tokens(rows)
+        found = values.new_zeros(batch.tokens.shape) if found is None else found
+        micro = found[index]
+        micro[rows.mask] = values
+        found[index] = micro
+    return torch.zeros(batch.tokens.shape, device=batch.tokens.device) if found is None else found
 
 
 def by_length(batch: Batch) -> Tensor:
@@ -76,12 +92,12 @@ def _trimmed_prompts(ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     return ids[:, ids.shape[1] - width :], lengths
 
 
-def _prompt_cache(model: Any, ids: Tensor, lengths: Tensor) -> tuple[DynamicCache, Tensor]:
+def _prompt_cache(decoder: Any, ids: Tensor, lengths: Tensor) -> tuple[DynamicCache, Tensor]:
     """Keys and values of left-padded prompts, and which of their columns hold a token, `[G, P]`."""
     width = ids.shape[1]
     visible = torch.arange(width, device=ids.device) >= width - lengths[:, None]
     cache = DynamicCache()
-    model.get_decoder()(
+    decoder(
         input_ids=ids,
         attention_mask=None if bool(visible.all()) else _causal_mask(visible),
         position_ids=(visible.cumsum(1) - 1).clamp_min(0),

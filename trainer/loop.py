@@ -1,5 +1,6 @@
 """The whole run: prompts -> sampler -> groups -> grader -> step -> weights."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import Tensor
 
 from env_server.schemas import Run, ScoredItem
 from rewarders.digests import digest
@@ -24,14 +25,15 @@ from trainer.evaluate import evaluate
 from trainer.gathering import Gathered, gather
 from trainer.grading import Grader, check_fault_budget, component_means, reward_parts
 from trainer.interruption import Interruption
-from trainer.models import Policy, load_policy, load_reference, use_threads
+from trainer.learner import Learner, build_learner, set_learning_rates
+from trainer.models import Policy, load_policy, use_threads
 from trainer.narration import held_out_line, step_line
-from trainer.optim import build_optimizer, set_learning_rate
+from trainer.pretraining import pretraining_digest
 from trainer.record import RunRecord, locked
 from trainer.rollouts import Rollout, pack
 from trainer.samplers import Sampler, SampleRequest
 from trainer.samplers.hf import HfSampler
-from trainer.step import StepSettings, batch_advantages, train_step
+from trainer.step import train_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,7 @@ class _Training:
     config: TrainConfig
     tasks: TaskSet
     policy: Policy
-    reference: nn.Module | None
-    optimizer: torch.optim.Optimizer
+    learner: Learner
     sampler: Sampler
     grader: Grader
     record: RunRecord
@@ -95,14 +96,12 @@ def _built(config: TrainConfig, grader: Grader) -> Iterator[_Training]:
     """Everything is made here and nowhere else."""
     use_threads(config.run.threads)
     tasks = load_task_set(config.data)
-    identity = checkpoints.identity_of(config, tasks.digests["train"])
+    identity = checkpoints.identity_of(config, {"data.tasks": tasks.digests["train"], **pretraining_digest(config.ptx)})
     found = checkpoints.latest(config.run.dir / "checkpoints")
     if found:
         checkpoints.check_identity(found, identity)
     policy = load_policy(config.model, found.path if found else None)
-    optimizer = build_optimizer(policy.model, config.optim)
-    if found:
-        checkpoints.restore_optimizer(found, optimizer)
+    learner = build_learner(config, policy, found)
     done = found.step if found else 0
     record = RunRecord(config.run.dir, found.offsets if found else {}, next_step=done + 1 if done else 0)
     try:
@@ -112,8 +111,7 @@ def _built(config: TrainConfig, grader: Grader) -> Iterator[_Training]:
             config=config,
             tasks=tasks,
             policy=policy,
-            reference=load_reference(config.model) if config.algorithm.beta > 0 else None,
-            optimizer=optimizer,
+            learner=learner,
             sampler=HfSampler(policy.model, stop_ids=policy.stop_ids, rows_at_once=config.sampling.rows_at_once),
             grader=grader,
             record=record,
@@ -134,12 +132,14 @@ def _step(training: _Training, step: int) -> dict[str, float]:
     gathering_ended = time.perf_counter()
     rewards, parts = [item.reward for item in graded], list(map(reward_parts, graded))
     batch = pack(rollouts, rewards, training.policy.device, parts)
-    advantage = batch_advantages(config.algorithm, batch)
-    rate = set_learning_rate(training.optimizer, config.optim, step)
-    learnt = batch.rows(torch.tensor(gathered.kept, device=training.policy.device))
-    changed = train_step(training.policy.model, training.optimizer, learnt, _settings(config), training.reference)
+    rate = set_learning_rates(training.learner, config, step)
+    kept = torch.tensor(gathered.kept, device=training.policy.device)
+    learnt = train_step(training.learner, batch.rows(kept), step)
+    advantage = torch.zeros_like(batch.reward)  # what a round left behind had no signal
+    advantage[kept] = learnt.advantage
+    advantage[batch.reward.isnan()] = math.nan
     ended = time.perf_counter()
-    metrics = {**_describe(rollouts, graded, batch.group, advantage), **changed, "lr": rate}
+    metrics = {**_describe(rollouts, graded, batch.group, advantage), **learnt.metrics, "lr": rate}
     metrics |= {"rounds": float(gathered.rounds)} if _rounds(config) > 1 else {}
     if config.eval.every_steps and step % config.eval.every_steps == 0:
         metrics |= _evaluate(training, step)
@@ -185,17 +185,6 @@ def _draw(training: _Training, step: int, turn: int, prompts: int) -> list[Rollo
     )
     tasks = [training.tasks.train[index] for index in chosen]
     return draw(training.policy, training.sampler, tasks, request, max_prompt_tokens=sampling.max_prompt_tokens)
-
-
-def _settings(config: TrainConfig) -> StepSettings:
-    return StepSettings(
-        algorithm=config.algorithm,
-        correction=config.correction,
-        temperature=config.sampling.temperature,
-        max_new_tokens=config.sampling.max_new_tokens,
-        micro_batch=config.optim.micro_batch,
-        max_grad_norm=config.optim.max_grad_norm,
-    )
 
 
 def _describe(rollouts: list[Rollout], graded: list[ScoredItem], group: Tensor, advantage: Tensor) -> dict[str, float]:
@@ -246,11 +235,13 @@ def _save(training: _Training, step: int) -> Path:
     return checkpoints.save(
         config.run.dir / "checkpoints",
         training.policy,
-        training.optimizer,
+        training.learner.optimizer,
         step=step,
         identity=training.identity,
         offsets=training.record.offsets(),
         keep=config.checkpoint.keep,
+        critic=training.learner.critic,
+        kl_weight=training.learner.beta,
     )
 
 

@@ -102,3 +102,15 @@ def k3_straight_through(logp: Tensor, reference_logp: Tensor) -> Tensor:
     """k3's value with k2's gradient, which is that of the KL divergence."""
     right = k2(logp, reference_logp)
     return k3(logp, reference_logp).detach() + right - right.detach()
+
+
+def value_loss(value: Tensor, old_value: Tensor, returns: Tensor, clip: float | None) -> Tensor:
+    """`max((V - R)^2, (clip(V, V_old - clip, V_old + clip) - R)^2) / 2`, elementwise; without a clip `(V - R)^2 / 2`.
+
+    The clip keeps the critic, like the policy, near what it was when the batch was drawn (Schulman et al. 2017).
+    """
+    loss = (value - returns).square()
+    if clip is not None:
+        near = torch.minimum(torch.maximum(value, old_value - clip), old_value + clip)
+        loss = loss.maximum((near - returns).square())
+    return loss / 2

@@ -46,9 +46,9 @@ def load_policy(config: ModelSection, path: Path | None = None) -> Policy:
         )
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, SafetensorError) as error:
-        raise ConfigError(f"model.path = {source}: {_first_line(error)}") from error
+        raise ConfigError(f"model.path = {source}: {first_line(error)}") from error
     model.to(device).eval()  # no dropout: the sampler and the step must see one policy
-    _own_memory(model)
+    own_memory(model)
     refuse_unsupported(model, source)
     return Policy(model, tokenizer, _stop_ids(model, tokenizer))
 
@@ -76,10 +76,10 @@ def resolve_device(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"model.device = {name}: {_first_line(error)}") from error
+        raise ConfigError(f"model.device = {name}: {first_line(error)}") from error
 
 
-def _own_memory(model: nn.Module) -> None:
+def own_memory(model: nn.Module) -> None:
     """Move weights from the mapped file to aligned memory: kernels may round otherwise elsewhere."""
     for parameter in model.parameters():
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
@@ -95,5 +95,6 @@ def _stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted(stops))
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says first, bounded: libraries add pages of advice."""
     return str(error).strip().split("\n", 1)[0][:300]

@@ -1,9 +1,13 @@
 """The optimiser and its learning rate, which is a pure function of the step."""
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
+from rewarders.errors import NonFiniteLoss
 from trainer.config import OptimSection
 
 
@@ -37,3 +41,33 @@ def schedule(config: OptimSection, step: int) -> float:
     span = max(config.decay_until_step - config.warmup_steps, 1)
     done = min((step - config.warmup_steps) / span, 1.0)
     return 1.0 - done * (1.0 - config.final_lr_share)
+
+
+def descend(
+    model: Any, optimizer: torch.optim.Optimizer, losses: Iterable[Tensor], max_grad_norm: float
+) -> tuple[float, float]:
+    """One optimiser step on the sum of the losses, each of which is computed and gone back through by itself.
+
+    Returns the loss and the norm of its gradient, before that was scaled down.
+
+    Raises:
+        NonFiniteLoss: before the optimiser has moved.
+    """
+    total = 0.0
+    for loss in losses:
+        total += _finite(loss, "loss")
+        loss.backward()
+    norm = _finite(nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm), "gradient norm")
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return total, norm
+
+
+def _finite(value: Tensor, name: str) -> float:
+    number = value.item()
+    if not math.isfinite(number):
+        raise NonFiniteLoss(
+            f"the {name} is {number}; the weights are as they were before this optimiser step",
+            hint="lower optim.lr, or look at the last rollouts in rollouts.jsonl",
+        )
+    return number

@@ -24,17 +24,22 @@ def refuse_unsupported(model: Any, source: str) -> None:
     Raises:
         ConfigError: naming what the model does.
     """
+    refuse_partial_attention(model, source)
+    if _largest_gap(model, source) > _TOLERANCE:
+        raise ConfigError(
+            f"{source} gives other logits when its prompts are padded and shared, so its gradients would be wrong",
+            hint="use a model with scaled-dot-product attention and full attention in every layer",
+        )
+
+
+def refuse_partial_attention(model: Any, source: str) -> None:
+    """Raise ConfigError for a model whose layers do not see everything that came before."""
     kinds = set(getattr(model.config, "layer_types", None) or ()) - {"full_attention"}
     window = getattr(model.config, "sliding_window", None)
     if not kinds and window and getattr(model.config, "use_sliding_window", True):
         kinds = {f"a sliding window of {window} tokens"}
     if kinds:
         raise ConfigError(f"{source} has layers without full attention: {', '.join(sorted(kinds))}")
-    if _largest_gap(model, source) > _TOLERANCE:
-        raise ConfigError(
-            f"{source} gives other logits when its prompts are padded and shared, so its gradients would be wrong",
-            hint="use a model with scaled-dot-product attention and full attention in every layer",
-        )
 
 
 @torch.inference_mode()
@@ -61,6 +66,7 @@ def _probe(model: Any) -> Batch:
         tokens=torch.tensor(right, device=model.device),
         length=torch.tensor([len(ids) for ids in completions], device=model.device),
         sampler_logp=torch.zeros(count, len(right[0]), device=model.device),
+        truncated=torch.zeros(count, dtype=torch.bool, device=model.device),
         reward=torch.zeros(count, dtype=torch.float64, device=model.device),
         group=torch.arange(count, device=model.device),
         parts=torch.zeros(count, 0, dtype=torch.float64, device=model.device),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from rewarders.types import Completion, Task
+from rewarders.types import Completion, FinishReason, Task
 from trainer.samplers import Sample
 
 
@@ -46,6 +46,8 @@ class Batch:
     """`[N]`"""
     sampler_logp: Tensor
     """`[N, T]` what the sampler reported."""
+    truncated: Tensor
+    """`[N]` whether the completion was cut off at the longest length."""
     reward: Tensor
     """`[N]` float64; NaN where unscored."""
     group: Tensor
@@ -68,6 +70,7 @@ class Batch:
             tokens=self.tokens[index],
             length=self.length[index],
             sampler_logp=self.sampler_logp[index],
+            truncated=self.truncated[index],
             reward=self.reward[index],
             group=self.group[index],
             parts=self.parts[index],
@@ -104,6 +107,7 @@ def pack(
         tokens=_padded([rollout.sample.tokens for rollout in rollouts], torch.long, device),
         length=torch.tensor([len(rollout.sample.tokens) for rollout in rollouts], device=device),
         sampler_logp=_padded([rollout.sample.logprobs for rollout in rollouts], torch.float32, device),
+        truncated=torch.tensor([r.sample.finish_reason == FinishReason.LENGTH for r in rollouts], device=device),
         reward=torch.tensor(scored, dtype=torch.float64, device=device),
         group=torch.tensor([row[rollout.group] for rollout in rollouts], device=device),
         parts=_column(table, 0, device),

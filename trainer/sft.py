@@ -1,22 +1,22 @@
 """Supervised fine-tuning on what the assistant says: the mean over all learnt tokens of a step."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from torch import Tensor, nn
+from torch import Tensor
 
-from rewarders.errors import ConfigError, NonFiniteLoss
+from rewarders.errors import ConfigError
 from trainer.chat import learnt_spans
 from trainer.config import SftConfig
 from trainer.data import Conversation, indices_for_step, read_rows
 from trainer.export import model_directory
 from trainer.logprobs import token_logprobs
-from trainer.models import Policy, load_policy, use_threads
-from trainer.optim import build_optimizer, set_learning_rate
+from trainer.models import load_policy, use_threads
+from trainer.optim import build_optimizer, descend, set_learning_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ def fine_tune(config: SftConfig, console: Console) -> dict[str, float]:
     use_threads(config.sft.threads)
     with model_directory(config.sft.out) as out:
         policy = load_policy(config.model)
-        examples = load_examples(config, policy)
+        examples = load_examples(
+            config.data.conversations, policy.tokenizer, policy.stop_ids, config.sft.max_tokens, "sft.max_tokens"
+        )
         optimizer = build_optimizer(policy.model, config.optim)
         losses: list[float] = []
         for step in range(1, config.sft.steps + 1):
@@ -51,14 +53,16 @@ def fine_tune(config: SftConfig, console: Console) -> dict[str, float]:
     return {"steps": float(len(losses)), "first_loss": losses[0], "last_loss": losses[-1]}
 
 
-def load_examples(config: SftConfig, policy: Policy) -> list[Example]:
-    """Tokenise the conversations. Raises ConfigError, as `fine_tune`."""
-    path = config.data.conversations
+def load_examples(
+    path: Path, tokenizer: Any, stop_ids: Sequence[int], max_tokens: int, limit_name: str
+) -> list[Example]:
+    """Tokenise the conversations at `path`; `limit_name` is how errors call `max_tokens`. Raises ConfigError, as
+    `fine_tune`."""
     examples = []
     for number, row in enumerate(read_rows(path, Conversation), 1):
-        ids, learnt = learnt_spans(policy.tokenizer, row.messages, policy.stop_ids)
-        if len(ids) > config.sft.max_tokens:
-            raise ConfigError(f"{path}, row {number}: {len(ids)} tokens, over sft.max_tokens = {config.sft.max_tokens}")
+        ids, learnt = learnt_spans(tokenizer, row.messages, stop_ids)
+        if len(ids) > max_tokens:
+            raise ConfigError(f"{path}, row {number}: {len(ids)} tokens, over {limit_name} = {max_tokens}")
         if not any(learnt[1:]):
             raise ConfigError(f"{path}, row {number}: the assistant says nothing in it")
         examples.append(Example(ids, learnt))
@@ -71,21 +75,14 @@ def sft_step(model: Any, optimizer: torch.optim.Optimizer, examples: Sequence[Ex
     """One optimiser step; returns its loss. Micro-batches share one denominator, whatever their size."""
     learnt = sum(sum(example.learnt[1:]) for example in examples)
     ordered = sorted(examples, key=lambda example: len(example.ids))
-    loss = 0.0
-    for start in range(0, len(ordered), config.optim.micro_batch):
-        part = _negative_logp(model, ordered[start : start + config.optim.micro_batch]) / learnt
-        part.backward()
-        loss += part.item()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), config.optim.max_grad_norm)
-    if not (math.isfinite(loss) and math.isfinite(norm.item())):
-        raise NonFiniteLoss(f"the loss is {loss} and the gradient norm {norm.item()}", hint="lower optim.lr")
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    size = config.optim.micro_batch
+    parts = (negative_logp(model, ordered[start : start + size]) / learnt for start in range(0, len(ordered), size))
+    loss, _ = descend(model, optimizer, parts, config.optim.max_grad_norm)
     return loss
 
 
-def _negative_logp(model: Any, examples: Sequence[Example]) -> Tensor:
-    """Sum over the learnt tokens; padding stands on the right, where causal attention never looks."""
+def negative_logp(model: Any, examples: Sequence[Example]) -> Tensor:
+    """Minus the log-probability of what is learnt, summed. Padding is on the right, where attention never looks."""
     ids = _right_padded([example.ids for example in examples], model.device)
     learnt = _right_padded([example.learnt for example in examples], model.device).bool()[:, 1:]
     hidden = model.get_decoder()(input_ids=ids[:, :-1], use_cache=False).last_hidden_state

@@ -20,7 +20,7 @@ CONFIG = {
 
 def identity(**sections):
     merged = {name: {**CONFIG.get(name, {}), **sections.get(name, {})} for name in CONFIG.keys() | sections.keys()}
-    return checkpoint.identity_of(TrainConfig.model_validate(merged), "sha256:tasks")
+    return checkpoint.identity_of(TrainConfig.model_validate(merged), {"data.tasks": "sha256:tasks"})
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(policy, save):
     for name, weight in policy.model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[name], weight), name
     optimizer = build_optimizer(loaded.model, OptimSection(lr=0.1))
-    checkpoint.restore_optimizer(found, optimizer)
+    checkpoint.restore_optimizer(found.path, optimizer)
     for index, moments in save.optimizer.state_dict()["state"].items():
         assert all(torch.equal(optimizer.state_dict()["state"][index][k], v) for k, v in moments.items())
     assert (found.step, found.offsets, found.identity) == (3, {"metrics.jsonl": 30}, identity())

@@ -40,8 +40,10 @@ def test_flags_win_over_the_file(path):
     ("override", "message"),
     [
         ("optim.lrr=1", r"run\.toml: optim\.lrr = 1: Extra"),
-        ("sampling.group_size=1", r"run\.toml: sampling\.group_size = 1: .*greater than or equal to 2"),
-        ("algorithm.name=ppo", r"algorithm"),
+        ("sampling.group_size=1", r"run\.toml: sampling\.group_size = 1: grpo compares the completions"),
+        ("algorithm.name=pp", r"algorithm"),
+        ("critic.lr=1e-4", r"\[critic\] is for ppo; algorithm\.name = grpo"),
+        ("algorithm.kl_target=6", r"kl_target needs a beta above 0"),
         ("sampling.top_p=0.9", r"sampling\.top_p = 0\.9: Extra"),
         ("eval.samples=4", r"several greedy samples"),
         ("lr=1", "not of the form section.key=value"),

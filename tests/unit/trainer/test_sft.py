@@ -34,11 +34,16 @@ def config(tmp_path, model_path):
     return make
 
 
+def examples_of(settings, policy):
+    path, most = settings.data.conversations, settings.sft.max_tokens
+    return load_examples(path, policy.tokenizer, policy.stop_ids, most, "sft.max_tokens")
+
+
 def test_the_micro_batch_changes_no_gradient(policy, config):
     def after(micro_batch):
         model = copy.deepcopy(policy.model)
         settings = config(micro_batch=micro_batch, max_grad_norm=1e9)
-        sft_step(model, torch.optim.SGD(model.parameters(), lr=1.0), load_examples(settings, policy), settings)
+        sft_step(model, torch.optim.SGD(model.parameters(), lr=1.0), examples_of(settings, policy), settings)
         return model.state_dict()
 
     whole = after(64)
@@ -49,7 +54,7 @@ def test_the_micro_batch_changes_no_gradient(policy, config):
 
 def test_the_loss_is_the_mean_over_the_assistants_tokens(policy, config):
     settings = config()
-    examples = load_examples(settings, policy)
+    examples = examples_of(settings, policy)
     expected = []
     for example in examples:
         logp = policy.model(input_ids=torch.tensor([example.ids])).logits[0].log_softmax(-1)
@@ -77,4 +82,4 @@ def test_a_conversation_that_cannot_be_used_is_named(config, policy, talk, messa
     settings = config()
     settings.data.conversations.write_text(json.dumps({"messages": talk}))
     with pytest.raises(ConfigError, match=message):
-        load_examples(settings, policy)
+        examples_of(settings, policy)

@@ -10,13 +10,14 @@ import torch
 from rewarders.errors import NonFiniteLoss
 from trainer.algorithms import Cispo, Dapo, DrGrpo, Gdpo, Grpo, Gspo, ReinforcePlusPlus, Rloo
 from trainer.config import CorrectionSection, ModelSection, OptimSection
+from trainer.learner import Learner, StepSettings
 from trainer.logprobs import batch_logprobs
 from trainer.models import load_policy
 from trainer.optim import build_optimizer
 from trainer.rollouts import Rollout, pack
 from trainer.samplers import SampleRequest
 from trainer.samplers.hf import HfSampler
-from trainer.step import StepSettings, batch_advantages, train_step
+from trainer.step import train_step as learn
 
 ALGORITHMS = [
     Grpo(name="grpo"),
@@ -49,6 +50,10 @@ def settings(algorithm=ALGORITHMS[0], micro_batch=64, max_grad_norm=1e9, correct
     )
 
 
+def train_step(model, optimizer, batch, chosen, reference=None):
+    return learn(Learner(model, optimizer, chosen, reference), batch).metrics
+
+
 def weights_of(model):
     return {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
@@ -58,6 +63,11 @@ def moved(model, batch, *args, **kwargs):
     model = copy.deepcopy(model)
     metrics = train_step(model, torch.optim.SGD(model.parameters(), lr=1.0), batch, *args, **kwargs)
     return weights_of(model), metrics
+
+
+def still(model, algorithm):
+    """A learner that moves nothing."""
+    return Learner(model, torch.optim.SGD(model.parameters(), lr=0.0), settings(algorithm))
 
 
 def equal_bits(before, after):
@@ -82,7 +92,7 @@ def test_the_micro_batch_changes_no_gradient(policy, make_batch, algorithm, micr
 def test_on_policy_the_gradient_is_reinforce_with_a_baseline(policy, make_batch, algorithm):
     batch = make_batch(REWARDS, LENGTHS)
     after, metrics = moved(policy.model, batch, settings(algorithm))
-    advantage = batch_advantages(algorithm, batch)
+    advantage = learn(still(policy.model, algorithm), batch).advantage
     objective = torch.tensor(0.0)
     for row, length in enumerate(LENGTHS):
         size = int(batch.prompt_length[batch.group[row]])
@@ -109,8 +119,8 @@ def test_an_unscored_rollout_changes_nothing(policy, make_batch, algorithm):
     assert metrics == expected_metrics
 
 
-def test_an_unscored_rollout_has_no_advantage_of_its_own(make_batch):
-    found = batch_advantages(ALGORITHMS[1], make_batch([1.0, 0.0, None, 0.5], [1, 1, 1, 1]))
+def test_an_unscored_rollout_has_no_advantage_of_its_own(policy, make_batch):
+    found = learn(still(policy.model, ALGORITHMS[1]), make_batch([1.0, 0.0, None, 0.5], [1, 1, 1, 1])).advantage
     assert math.isnan(found[2])
     assert found[[0, 1, 3]].tolist() == [0.5, -0.5, 0.0]
 

@@ -1,0 +1,100 @@
+"""What learns, and what else changes as it does: the policy, PPO's critic, the weight of the KL penalty."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainer.algorithms import AlgorithmSection, Ppo
+from trainer.checkpoint import CRITIC, Checkpoint, restore_optimizer
+from trainer.config import CorrectionSection, OptimSection, TrainConfig
+from trainer.critic import Critic, load_value_model, refuse_other_vocabulary
+from trainer.models import Policy, load_reference
+from trainer.optim import build_optimizer, set_learning_rate
+from trainer.pretraining import Pretraining, load_pretraining
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSettings:
+    """What a step needs to know."""
+
+    algorithm: AlgorithmSection
+    correction: CorrectionSection = field(default_factory=CorrectionSection)
+    temperature: float
+    max_new_tokens: int
+    micro_batch: int
+    max_grad_norm: float
+
+
+@dataclass(slots=True)
+class Learner:
+    """Everything a training step changes or compares with."""
+
+    model: Any
+    optimizer: torch.optim.Optimizer
+    settings: StepSettings
+    reference: nn.Module | None = None
+    """The model the run started from; None where no penalty needs it."""
+    critic: Critic | None = None
+    pretraining: Pretraining | None = None
+    beta: float | None = None
+    """Weight of the KL penalty now; None until a target has moved it."""
+
+    @property
+    def kl_weight(self) -> float:
+        """What a nat of divergence costs."""
+        return self.settings.algorithm.beta if self.beta is None else self.beta
+
+
+def build_learner(config: TrainConfig, policy: Policy, found: Checkpoint | None) -> Learner:
+    """What learns in this run, as it was in the checkpoint where there is one.
+
+    Raises:
+        ConfigError: a model or a file that the configuration names cannot be used.
+    """
+    learner = Learner(
+        model=policy.model,
+        optimizer=build_optimizer(policy.model, config.optim),
+        settings=_settings(config),
+        reference=load_reference(config.model) if config.algorithm.beta > 0 else None,
+        critic=_critic(config, policy, found.path / CRITIC if found else None),
+        pretraining=load_pretraining(config.ptx, policy.tokenizer, policy.stop_ids, config.run.seed),
+        beta=found.kl_weight if found else None,
+    )
+    if found:
+        restore_optimizer(found.path, learner.optimizer)
+    if found and learner.critic:
+        restore_optimizer(found.path / CRITIC, learner.critic.optimizer)
+    return learner
+
+
+def set_learning_rates(learner: Learner, config: TrainConfig, step: int) -> float:
+    """Set those of training step `step`, counted from 1, and return the policy's."""
+    if learner.critic:
+        set_learning_rate(learner.critic.optimizer, _of_critic(config), step)
+    return set_learning_rate(learner.optimizer, config.optim, step)
+
+
+def _critic(config: TrainConfig, policy: Policy, path: Path | None) -> Critic | None:
+    if not isinstance(config.algorithm, Ppo):
+        return None
+    model = load_value_model(config.critic, config.model, path)
+    refuse_other_vocabulary(model, policy.model)
+    return Critic(model, build_optimizer(model, _of_critic(config)), config.critic)
+
+
+def _of_critic(config: TrainConfig) -> OptimSection:
+    return config.optim.model_copy(update={"lr": config.critic.lr})
+
+
+def _settings(config: TrainConfig) -> StepSettings:
+    return StepSettings(
+        algorithm=config.algorithm,
+        correction=config.correction,
+        temperature=config.sampling.temperature,
+        max_new_tokens=config.sampling.max_new_tokens,
+        micro_batch=config.optim.micro_batch,
+        max_grad_norm=config.optim.max_grad_norm,
+    )

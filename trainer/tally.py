@@ -1,0 +1,53 @@
+"""What a step saw: means over the tokens that were learnt from."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums and counts by name; `descents` are optimiser steps by whose they were."""
+
+    sums: dict[str, tuple[float, int]] = field(default_factory=dict)
+    descents: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    largest: dict[str, float] = field(default_factory=dict)
+
+    def add(self, name: str, values: Tensor) -> None:
+        """Count these towards the mean."""
+        total, count = self.total(name)
+        self.sums[name] = (total + values.double().sum().item(), count + values.numel())
+
+    def largest_of(self, name: str, values: Tensor) -> None:
+        """Note the largest."""
+        self.largest[name] = max(self.largest.get(name, 0.0), values.max().item())
+
+    def descended(self, whose: str, loss: float, norm: float) -> None:
+        """Note an optimiser step."""
+        self.descents.setdefault(whose, []).append((loss, norm))
+
+    def total(self, name: str) -> tuple[float, int]:
+        """Sum and count so far."""
+        return self.sums.get(name, (0.0, 0))
+
+    def mean_since(self, name: str, before: tuple[float, int]) -> float:
+        """Mean of what came after `before`, which `total` told."""
+        total, count = self.total(name)
+        return (total - before[0]) / max(1, count - before[1])
+
+    def summary(self) -> dict[str, float]:
+        """Means over optimiser steps and learnt tokens; `mismatch_*` compare sampler and trainer in nats."""
+        policy, critic = self.descents.get("policy", []), self.descents.get("critic", [])
+        found = {"stepped": float(len(policy))}
+        if policy:
+            found |= {"loss": _mean([loss for loss, _ in policy]), "grad_norm": _mean([norm for _, norm in policy])}
+        if critic:
+            found |= {
+                "value_loss": _mean([loss for loss, _ in critic]),
+                "value_grad_norm": _mean([norm for _, norm in critic]),
+            }
+        return found | {name: total / count for name, (total, count) in self.sums.items()} | self.largest
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
