@@ -4,6 +4,7 @@ It is an ordinary sequence-classification model with one label, so that any rewa
 starts from, and a trained critic is one.
 """
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from transformers import AutoModelForSequenceClassification
 from rewarders.errors import ConfigError
 from trainer.config import CriticSection, ModelSection
 from trainer.logprobs import completion_hidden, in_micro_batches
-from trainer.models import first_line, own_memory, resolve_device
+from trainer.models import first_line, own_memory
 from trainer.parity import refuse_partial_attention
 from trainer.rollouts import Batch
 
@@ -40,44 +41,49 @@ def token_values(model: Any, batch: Batch) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def load_value_model(critic: CriticSection, policy: ModelSection, path: Path | None = None) -> Any:
+def load_value_model(critic: CriticSection, section: ModelSection, policy: Any, path: Path | None = None) -> Any:
     """The critic of a checkpoint at `path`, or the one the configuration begins with.
 
     From a reward model it takes the head as well; from the policy only the layers, and expects 0 everywhere.
 
     Raises:
-        ConfigError: there is no such model, it has another number of labels, or layers without full attention.
+        ConfigError: there is no such model, it is no critic, or it reads other tokens than the policy writes.
     """
-    from_policy = path is None and critic.init == "policy"
-    source = str(path or (policy.path if from_policy else critic.init))
-    try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            source, dtype=getattr(torch, policy.dtype), attn_implementation="sdpa", **_one_label(from_policy)
-        )
-    except (OSError, ValueError, SafetensorError, RuntimeError) as error:
-        raise ConfigError(f"critic.init = {source}: {first_line(error)}") from error
-    if model.config.num_labels != 1 or not hasattr(model, "score"):
-        raise ConfigError(
-            f"critic.init = {source}: a critic has a head named score with one label, this {model.config.num_labels}",
-            hint='name a scalar reward model, or critic.init = "policy"',
-        )
-    refuse_partial_attention(model, source)
-    if from_policy:
-        torch.nn.init.zeros_(model.score.weight)
-    model.to(resolve_device(policy.device)).eval()
-    own_memory(model)
-    return model
-
-
-def _one_label(from_policy: bool) -> dict[str, int]:
-    return {"num_labels": 1} if from_policy else {}
-
-
-def refuse_other_vocabulary(critic: Any, policy: Any) -> None:
-    """Raise ConfigError where the critic would read other tokens than the policy writes."""
-    sizes = critic.config.vocab_size, policy.config.vocab_size
+    if path is None and critic.init == "policy":
+        model = _of_policy(policy)
+    else:
+        model = _of_reward_model(str(path or critic.init), getattr(torch, section.dtype))
+    sizes = model.config.vocab_size, policy.config.vocab_size
     if sizes[0] != sizes[1]:
         raise ConfigError(
             f"the critic has a vocabulary of {sizes[0]} tokens and the policy one of {sizes[1]}",
             hint="critic.init must name a reward model with the policy's tokenizer",
         )
+    model.to(policy.device).eval()
+    own_memory(model)
+    return model
+
+
+def _of_policy(policy: Any) -> Any:
+    shape = copy.deepcopy(policy.config)
+    shape.num_labels = 1
+    model = AutoModelForSequenceClassification.from_config(shape, dtype=policy.dtype, attn_implementation="sdpa")
+    model.base_model.load_state_dict(policy.base_model.state_dict())
+    torch.nn.init.zeros_(model.score.weight)
+    return model
+
+
+def _of_reward_model(source: str, dtype: torch.dtype) -> Any:
+    try:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            source, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+        )
+    except (OSError, ValueError, SafetensorError, RuntimeError) as error:
+        raise ConfigError(f"critic.init = {source}: {first_line(error)}") from error
+    if model.config.num_labels != 1 or not hasattr(model, "score") or report["missing_keys"]:
+        raise ConfigError(
+            f"critic.init = {source} is no scalar reward model: a critic has a trained head named score with one label",
+            hint='name one, or take critic.init = "policy"',
+        )
+    refuse_partial_attention(model, source)
+    return model

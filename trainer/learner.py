@@ -10,7 +10,7 @@ from torch import nn
 from trainer.algorithms import AlgorithmSection, Ppo
 from trainer.checkpoint import CRITIC, Checkpoint, restore_optimizer
 from trainer.config import CorrectionSection, OptimSection, TrainConfig
-from trainer.critic import Critic, load_value_model, refuse_other_vocabulary
+from trainer.critic import Critic, load_value_model
 from trainer.models import Policy, load_reference
 from trainer.optim import build_optimizer, set_learning_rate
 from trainer.pretraining import Pretraining, load_pretraining
@@ -80,8 +80,7 @@ def set_learning_rates(learner: Learner, config: TrainConfig, step: int) -> floa
 def _critic(config: TrainConfig, policy: Policy, path: Path | None) -> Critic | None:
     if not isinstance(config.algorithm, Ppo):
         return None
-    model = load_value_model(config.critic, config.model, path)
-    refuse_other_vocabulary(model, policy.model)
+    model = load_value_model(config.critic, config.model, policy.model, path)
     return Critic(model, build_optimizer(model, _of_critic(config)), config.critic)
 
 

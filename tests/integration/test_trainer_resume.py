@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,7 +15,12 @@ from safetensors.torch import load_file
 
 from trainer.tiny import build_tiny_model
 
-STEPS, EVERY = 12, 5
+STEPS, EVERY, KILLS = 12, 5, 5
+ALGORITHMS = {
+    "dapo": 'name = "dapo"\nsampling_rounds = 3\nbeta = 0.02\nepochs = 2',
+    "grpo": 'name = "grpo"\nminibatches = 2',
+    "ppo": 'name = "ppo"\nbeta = 0.05\nkl_target = 1.0\nkl_horizon = 100\nepochs = 2\n[critic]\nwarmup_steps = 2',
+}
 CONFIG = """
 [run]
 dir = "{dir}/run"
@@ -31,10 +37,7 @@ prompts_per_step = 4
 group_size = 8
 max_new_tokens = 6
 [algorithm]
-name = "dapo"
-sampling_rounds = 3
-beta = 0.02
-epochs = 2
+{algorithm}
 [optim]
 lr = 1e-2
 [eval]
@@ -45,8 +48,9 @@ every_steps = 5
 DEADLINE_S = 60
 
 
-def prepare(directory: Path) -> Path:
+def prepare(directory: Path, algorithm: str = "dapo") -> Path:
     """A model that says a digit now and then, and one-digit sums whose answer is a digit."""
+    directory.mkdir(exist_ok=True)
     build_tiny_model(directory / "model", "0123456789+=", hidden=16, layers=1, heads=2)
     rows = [
         {
@@ -60,7 +64,7 @@ def prepare(directory: Path) -> Path:
         for b in range(5)
     ]
     (directory / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (directory / "run.toml").write_text(CONFIG.format(dir=directory))
+    (directory / "run.toml").write_text(CONFIG.format(dir=directory, algorithm=ALGORITHMS[algorithm]))
     return directory
 
 
@@ -87,10 +91,11 @@ def lines(directory: Path, name: str) -> list[dict]:
     return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()] if path.exists() else []
 
 
-def interrupt(directory: Path, number: int, after_step: int) -> tuple[int, str]:
-    """Send a signal once a step beyond `after_step` is logged, and return how the process ended."""
+def interrupt(directory: Path, number: int, after_step: int, delay_s: float = 0.0) -> tuple[int, str]:
+    """Send a signal so long after a step beyond `after_step` is logged, and return how the process ended."""
     process = start(directory)
     wait_until(lambda: any(line["step"] > after_step for line in lines(directory, "metrics.jsonl")), process)
+    time.sleep(delay_s)
     process.send_signal(number)
     return finish(process)
 
@@ -144,6 +149,27 @@ def test_a_killed_run_resumes_to_the_same_weights_and_the_same_records(tmp_path,
     again = {(row["step"], row["group"], row["sample"]): row["record_id"] for row in lines(directory, "rollouts.jsonl")}
     assert max(step for step, _, _ in paid) > EVERY
     assert paid.items() <= again.items(), "a resumed step was scored a second time"
+
+
+@pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
+def test_five_kills_at_random_moments_leave_no_trace(tmp_path, algorithm):
+    expected, directory = (prepare(tmp_path / name, algorithm) for name in ("expected", "killed"))
+    status, said = finish(start(expected))
+    assert status == 0, said
+    moments = random.Random(algorithm)
+    for _ in range(KILLS):
+        saved = [int(path.name[5:]) for path in (directory / "run" / "checkpoints").glob("step-*")]
+        step, delay_s = moments.randrange(max(saved, default=0), STEPS - 1), moments.random() * 0.1
+        status, said = interrupt(directory, signal.SIGKILL, after_step=step, delay_s=delay_s)
+        assert status in (-signal.SIGKILL, 0), said
+    status, said = finish(start(directory))
+    assert status == 0, said
+    assert_same_run(directory, expected)
+    if algorithm == "ppo":
+        critics = [path / f"run/checkpoints/step-{STEPS:06d}/critic" for path in (directory, expected)]
+        found, others = (load_file(critic / "model.safetensors") for critic in critics)
+        assert all(found[key].equal(others[key]) for key in others)
+        assert {line["kl_weight"] for line in lines(directory, "metrics.jsonl")[3:]} != {0.05}
 
 
 def test_a_run_that_is_told_to_stop_saves_and_goes_on_later(tmp_path, uninterrupted):
