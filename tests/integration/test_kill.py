@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from raw_items import raw_item
+from watched_runs import alive, until
 
 from env_server.client import RewardClient, ServiceUnreachable
 from env_server.ledger.reader import LedgerReader
@@ -132,10 +133,11 @@ def test_code_that_changed_under_a_running_service_does_not_run_under_its_old_di
         items = [Item.model_validate(raw_item("x", "hotfix.v1"))]
         assert client.score(items).items[0].reward == 1.0
         plug_in.write_text(plug_in.read_text().replace("score=1.0", "score=0.25"))
-        (nursery, *_) = server.descendants()
+        (nursery, *_), workers = server.descendants(), server.workers()
         os.kill(nursery, signal.SIGKILL)
+        until(lambda: not any(map(alive, workers)))
         (item,) = client.score(items).items
-        assert not client.ready()
+        until(lambda: not client.ready())
     assert item.status is Status.UNSCORED
     assert item.fault is not None
     assert "not the ones this service loaded" in item.fault.message
