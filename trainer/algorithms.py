@@ -197,8 +197,8 @@ class Ppo(DualClipped):
     gamma: Share = 1.0
     """Discount of a token."""
     gae_lambda: Share = 1.0
-    """1 trusts the reward alone, 0 the critic's next value (GAE, arXiv 1506.02438). Below 1 the first of many tokens learn
-    only what the critic has already understood: of a reward 100 tokens away, 0.95 leaves 0.6 %."""
+    """1 trusts the reward alone, 0 the critic's next value (GAE, arXiv 1506.02438). Below 1 the first of many tokens
+    learn only what the critic has already understood: of a reward 100 tokens away, 0.95 leaves 0.6 %."""
 
     @property
     def learns_without_signal(self) -> bool:
