@@ -1,12 +1,43 @@
 """Conversations to token ids, by the model's own chat template. Spans come from ids, never from text."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import TemplateError
 
 from rewarders.errors import ConfigError
 from rewarders.types import Message, Task
+
+
+def set_template(tokenizer: Any, template: str | None, variables: Mapping[str, bool | int | float | str]) -> None:
+    """Give the tokenizer another chat template, and its variables other defaults.
+
+    Both become a part of the tokenizer, so that checkpoints, and whoever serves them, template as the run did. A
+    template that already has these defaults, as a checkpoint's has, stays as it is.
+
+    Raises:
+        ConfigError: there is no single template to give defaults to, or a name is not one.
+    """
+    if template is not None:
+        tokenizer.chat_template = template
+    if not variables:
+        return
+    if not isinstance(tokenizer.chat_template, str):
+        raise ConfigError(
+            f"model.template_args = {dict(variables)}: the tokenizer has no chat template, or several",
+            hint="give one as model.chat_template",
+        )
+    defaults = "".join(_default(name, value) for name, value in sorted(variables.items()))
+    if not tokenizer.chat_template.startswith(defaults):
+        tokenizer.chat_template = defaults + tokenizer.chat_template
+
+
+def _default(name: str, value: bool | int | float | str) -> str:
+    """Jinja that sets a variable which nobody has set; the empty text keeps a line break after it from being eaten."""
+    if not name.isidentifier():
+        raise ConfigError(f"model.template_args: {name!r} is no name of a variable")
+    return f"{{% if {name} is not defined %}}{{% set {name} = {json.dumps(value)} %}}{{% endif %}}{{{{ '' }}}}"
 
 
 def prompt_ids(tokenizer: Any, task: Task, max_tokens: int) -> list[int]:

@@ -42,11 +42,19 @@ def _set(data: dict[str, Any], override: str) -> None:
     *sections, last = key.strip().split(".")
     if not equals or not sections or not last:
         raise ConfigError(f"--set {override}: not of the form section.key=value")
+    found: Any = data
     for section in sections:
-        data = data.setdefault(section, {})
-        if not isinstance(data, dict):
+        is_list = isinstance(found, list)  # as `data.sources` is in `data.sources.0.path`
+        found = found[_place(found, section, override)] if is_list else found.setdefault(section, {})
+        if not isinstance(found, dict | list):
             raise ConfigError(f"--set {override}: {section} is a value, not a section")
-    data[last] = _value(text.strip())
+    found[_place(found, last, override) if isinstance(found, list) else last] = _value(text.strip())
+
+
+def _place(entries: list[Any], text: str, override: str) -> int:
+    if not text.isdecimal() or int(text) >= len(entries):
+        raise ConfigError(f"--set {override}: {text} is none of the places 0 to {len(entries) - 1}")
+    return int(text)
 
 
 def _value(text: str) -> Any:

@@ -11,7 +11,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from rewarders.errors import ConfigError
+from trainer.chat import set_template
 from trainer.config import ModelSection
+from trainer.model_source import ModelFiles, chat_template, model_files
 from trainer.parity import refuse_unsupported
 
 disable_progress_bar()  # loading takes a moment, and the bar breaks the lines a run prints
@@ -37,19 +39,20 @@ def load_policy(config: ModelSection, path: Path | None = None) -> Policy:
     Raises:
         ConfigError: there is no such model, or it needs something the trainer does not do.
     """
-    source = str(path or config.path)
+    files = ModelFiles(str(path)) if path else model_files(config)
     device = resolve_device(config.device)
     try:
         # The masks the trainer makes mean something else to other implementations of attention.
         model = AutoModelForCausalLM.from_pretrained(
-            source, dtype=getattr(torch, config.dtype), attn_implementation="sdpa"
+            files.path, revision=files.revision, dtype=getattr(torch, config.dtype), attn_implementation="sdpa"
         )
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(files.path, revision=files.revision)
     except (OSError, ValueError, SafetensorError) as error:
-        raise ConfigError(f"model.path = {source}: {first_line(error)}") from error
+        raise ConfigError(f"model.path = {files.path}: {first_line(error)}", hint=files.hint) from error
+    set_template(tokenizer, chat_template(config), config.template_args)
     model.to(device).eval()  # no dropout: the sampler and the step must see one policy
     own_memory(model)
-    refuse_unsupported(model, source)
+    refuse_unsupported(model, files.path)
     return Policy(model, tokenizer, _stop_ids(model, tokenizer))
 
 
