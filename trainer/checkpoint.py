@@ -20,6 +20,7 @@ from trainer.atomic import atomic_directory
 from trainer.config import TrainConfig
 from trainer.critic import Critic
 from trainer.models import Policy
+from trainer.samplers.section import MAY_DIFFER as SAMPLER_MAY_DIFFER
 
 _NAME = re.compile(r"step-\d{6,}")
 _STATE = "state.json"
@@ -31,7 +32,8 @@ TRAINER_ONLY = (_STATE, _OPTIMIZER, CRITIC)
 
 _MAY_DIFFER = {
     "run.dir", "run.steps", "run.threads", "run.rollouts_kept", "run.rollouts_every_steps", "model.device",
-    "data", "sampling.rows_at_once", "grading", "optim.micro_batch", "eval", "checkpoint",
+    "data", "sampling.rows_at_once", "grading", "optim.micro_batch", "eval", "checkpoint", "detectors", "tracking",
+    *(f"sampler.{key}" for key in SAMPLER_MAY_DIFFER),
 }  # fmt: skip
 """Sections and keys that change how long a run goes, what it logs or how fast it is, but not the mathematics.
 

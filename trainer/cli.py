@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 from rich.console import Console
@@ -30,6 +30,7 @@ app = typer.Typer(
 ConfigOption = Annotated[Path, typer.Option("--config", help="TOML file; its options are explained in the docs.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, over the file. Repeatable.")]
 SpawnOption = Annotated[bool, typer.Option("--spawn-server", help="Start a reward service for this run alone.")]
+Order = Literal["logged", "worst", "best", "diverging"]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 
 
@@ -81,17 +82,58 @@ def run(
 
 
 @app.command()
-def plan(config: ConfigOption, overrides: SetOption = None, as_json: JsonOption = False) -> None:
+def plan(
+    config: ConfigOption,
+    like: Annotated[Path | None, typer.Option(help="Run directory whose speed this run would have.")] = None,
+    tokens_per_second: Annotated[float | None, typer.Option(help="Speed of whole steps, in new tokens.")] = None,
+    price_per_hour: Annotated[float | None, typer.Option(min=0, help="Of all devices together.")] = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Say what a run would cost. Loads no weights and asks no server."""
     with _exit_codes():
         resolved = load_config(TrainConfig, config, overrides or ())
-        from trainer.plan import plan as cost_of
+        from trainer.plan import describe, plan_with_cost
 
-        cost = cost_of(resolved)
-    facts = {name: value for name, value in cost.items() if name not in ("config", "memory_bytes")}
-    lines = [f"{name.replace('_', ' '):20} {value:,}" for name, value in facts.items()]
-    lines += [f"{'memory, ' + name:24} {size / 2**20:10,.1f} MiB" for name, size in cost["memory_bytes"].items()]
-    _print(cost, "\n".join([*lines, json.dumps(cost["config"], indent=1)]), as_json)
+        found = plan_with_cost(resolved, like=like, tokens_per_second=tokens_per_second, price_per_hour=price_per_hour)
+    _print(found, describe(found), as_json)
+
+
+@app.command()
+def samples(
+    run_dir: Annotated[Path, typer.Option("--run", help="Run directory.")],
+    step: Annotated[int | None, typer.Option(help="Only of this step.")] = None,
+    component: Annotated[str, typer.Option(help="Rewarder to rank by, in place of the reward.")] = "",
+    order: Annotated[Order, typer.Option(help="How to rank: diverging is by components that disagree.")] = "logged",
+    count: Annotated[int, typer.Option(min=1, help="How many at most.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Show rollouts of a run with their reward breakdowns."""
+    with _exit_codes():
+        from trainer.samples import choose_samples, show_samples
+
+        chosen = choose_samples(run_dir, step=step, component=component, order=order, count=count)
+    if as_json:
+        _print(chosen, "", as_json)
+    else:
+        show_samples(chosen, Console())
+
+
+@app.command()
+def tasks(
+    config: ConfigOption,
+    out: Annotated[Path, typer.Option(help="JSONL file to write.")],
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the tasks of a run as JSONL, to look at and for `env-server check-tasks`. Loads no model."""
+    with _exit_codes():
+        resolved = load_config(TrainConfig, config, overrides or ())
+        from trainer.data import load_task_set, write_tasks
+
+        counts = write_tasks(load_task_set(resolved.data), out, resolved.data.held_out_split)
+    text = "\n".join(f"{name:20} {count:,}" for name, count in counts.items())
+    _print({**counts, "out": str(out)}, f"{text}\nwrote {out}", as_json)
 
 
 @app.command(name="eval")

@@ -9,7 +9,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from trainer.algorithms import AlgorithmSection
+from trainer.data.section import DataSection
+from trainer.detectors.section import DetectorsSection
+from trainer.samplers.section import SamplerSection
 from trainer.section import NonNegative, Positive, Section, Share
+from trainer.trackers import TrackingSection
 
 
 class RunSection(Section):
@@ -43,21 +47,18 @@ class ModelSection(Section):
 
     path: str
     """Directory of a Hugging Face model, or its id on the hub."""
+    source: Literal["huggingface", "modelscope"] = "huggingface"
+    """The hub that `path` is an id of, if it is no directory. ModelScope needs the extra `modelscope`."""
+    revision: str = ""
+    """Branch, tag or commit on the hub. A commit is what keeps a run repeatable."""
+    chat_template: Path | None = None
+    """File with a chat template (Jinja), in place of the model's own."""
+    template_args: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """Variables for the chat template, such as `{ enable_thinking = false }`. They are saved with the tokenizer."""
     device: str = "auto"
     """`auto` takes CUDA where there is one; otherwise the name of a torch device."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of weights and arithmetic. Small learning rates vanish in bfloat16 weights."""
-
-
-class DataSection(Section):
-    """[data]: tasks to learn from, and tasks kept apart to be judged by."""
-
-    tasks: Path
-    """JSONL file, one task a line."""
-    held_out: Path | None = None
-    """JSONL file of tasks that are only ever evaluated on."""
-    held_out_split: str = "test"
-    """Tasks of `tasks` with this `split` are held out as well."""
 
 
 class CorrectionSection(Section):
@@ -206,10 +207,13 @@ class TrainConfig(Section):
     critic: CriticSection = CriticSection()
     ptx: PretrainingSection = PretrainingSection()
     sampling: SamplingSection = SamplingSection()
+    sampler: SamplerSection = SamplerSection()
     grading: GradingSection = GradingSection()
     optim: OptimSection = OptimSection()
     eval: EvalSection = EvalSection()
     checkpoint: CheckpointSection = CheckpointSection()
+    detectors: DetectorsSection = DetectorsSection()
+    tracking: TrackingSection = TrackingSection()
 
     @model_validator(mode="after")
     def _a_completion_is_compared_with_something(self) -> Self:

@@ -15,24 +15,30 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from env_server.schemas import Run, ScoredItem
-from rewarders.digests import digest
 from trainer import checkpoint as checkpoints
 from trainer.algorithms import Dapo
+from trainer.chat import written_text
 from trainer.config import TrainConfig
-from trainer.data import TaskSet, indices_for_step, load_task_set
+from trainer.data import TaskOrder, TaskSet, load_task_set
+from trainer.detectors.alarms import StoppedByDetector, heed, metrics_of
+from trainer.detectors.watch import Watch
 from trainer.drawing import draw
 from trainer.evaluate import evaluate
 from trainer.gathering import Gathered, gather
 from trainer.grading import Grader, check_fault_budget, component_means, reward_parts
 from trainer.interruption import Interruption
 from trainer.learner import Learner, build_learner, set_learning_rates
+from trainer.model_source import template_digest
 from trainer.models import Policy, load_policy, use_threads
-from trainer.narration import held_out_line, step_line
+from trainer.narration import Narrator, held_out_line
+from trainer.nonfinite import naming_rollouts
 from trainer.pretraining import pretraining_digest
+from trainer.provenance import provenance
 from trainer.record import RunRecord, locked
 from trainer.rollouts import Rollout, pack
 from trainer.samplers import Sampler, SampleRequest
-from trainer.samplers.hf import HfSampler
+from trainer.samplers.building import built_sampler
+from trainer.samplers.probe import check_parity
 from trainer.step import train_step
 
 
@@ -55,11 +61,13 @@ class _Training:
 
     config: TrainConfig
     tasks: TaskSet
+    order: TaskOrder
     policy: Policy
     learner: Learner
     sampler: Sampler
     grader: Grader
     record: RunRecord
+    watch: Watch
     identity: dict[str, Any]
     done: int
 
@@ -74,17 +82,23 @@ def train(config: TrainConfig, grader: Grader, console: Console) -> Finished:
         metrics: dict[str, float] = {}
         path = config.run.dir / "checkpoints" / f"step-{training.done:06d}"
         step = training.done
+        _start_sampling(training, console)
         if step:
             console.print(f"going on from {path}", highlight=False, soft_wrap=True)
         elif config.eval.every_steps:
             metrics = _evaluate(training, 0)
             training.record.metrics(0, metrics)
             console.print(f"step 0/{config.run.steps}  {held_out_line(metrics)}", highlight=False)
+        heed(step, training.watch.standing(), done=step)
+        narrator = Narrator(config.run.steps)
         with _progress(console, config.run.steps, step) as progress:
             while step < config.run.steps and not interruption.asked:
                 step += 1
-                metrics = _step(training, step)
-                console.print(step_line(step, config.run.steps, metrics), highlight=False, soft_wrap=True)
+                with _saved_if_stopped(training):
+                    metrics = _step(training, step)
+                for alarm in training.watch.raised:
+                    console.print(alarm.sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
+                console.print(narrator.line(step, metrics), highlight=False, markup=False, soft_wrap=True)
                 if step % config.checkpoint.every_steps == 0 or step == config.run.steps or interruption.asked:
                     path = _save(training, step)
                 progress.advance(progress.task_ids[0])
@@ -96,7 +110,8 @@ def _built(config: TrainConfig, grader: Grader) -> Iterator[_Training]:
     """Everything is made here and nowhere else."""
     use_threads(config.run.threads)
     tasks = load_task_set(config.data)
-    identity = checkpoints.identity_of(config, {"data.tasks": tasks.digests["train"], **pretraining_digest(config.ptx)})
+    digests = {"data.tasks": tasks.digests["train"], **pretraining_digest(config.ptx), **template_digest(config.model)}
+    identity = checkpoints.identity_of(config, digests)
     found = checkpoints.latest(config.run.dir / "checkpoints")
     if found:
         checkpoints.check_identity(found, identity)
@@ -105,21 +120,44 @@ def _built(config: TrainConfig, grader: Grader) -> Iterator[_Training]:
     done = found.step if found else 0
     record = RunRecord(config.run.dir, found.offsets if found else {}, next_step=done + 1 if done else 0)
     try:
-        model_config = digest(policy.model.config.to_diff_dict())
-        record.manifest(config, {"tasks": tasks.digests, "model_config": model_config})
-        yield _Training(
-            config=config,
-            tasks=tasks,
-            policy=policy,
-            learner=learner,
-            sampler=HfSampler(policy.model, stop_ids=policy.stop_ids, rows_at_once=config.sampling.rows_at_once),
-            grader=grader,
-            record=record,
-            identity=identity,
-            done=done,
-        )
+        record.manifest(config, {"tasks": tasks.digests, **provenance(config, policy)})
+        record.track(config.tracking, config)
+        decode = partial(written_text, policy.tokenizer, stop_ids=())
+        with built_sampler(config, policy) as sampler:
+            yield _Training(
+                config=config,
+                tasks=tasks,
+                order=tasks.order(
+                    seed=config.run.seed, prompts_per_step=config.sampling.prompts_per_step, rounds=_rounds(config)
+                ),
+                policy=policy,
+                learner=learner,
+                sampler=sampler,
+                grader=grader,
+                record=record,
+                watch=Watch(
+                    config.detectors, decode, record.history("metrics.jsonl"), record.history("evidence.jsonl")
+                ),
+                identity=identity,
+                done=done,
+            )
     finally:
         record.close()
+
+
+def _start_sampling(training: _Training, console: Console) -> None:
+    """Give the sampler the weights to go on with, and refuse one that does not mean by them what the trainer means."""
+    config, version = training.config, f"step-{training.done}"
+    training.sampler.take_weights(training.policy.model, version)
+    if config.sampler.kind == "hf" or not config.sampler.parity_prompts:
+        return
+    beginning = {"the model the run began with": lambda: load_policy(config.model).model}
+    tasks = training.tasks.train
+    parity = check_parity(config, training.policy, training.sampler, tasks, version, beginning if training.done else {})
+    console.print(
+        f"sampler and trainer differ by {parity.mean:.1e} nats a token over {parity.tokens} tokens",
+        highlight=False,
+    )
 
 
 def _step(training: _Training, step: int) -> dict[str, float]:
@@ -129,12 +167,18 @@ def _step(training: _Training, step: int) -> dict[str, float]:
     rollouts, graded = gathered.rollouts, gathered.graded
     check_fault_budget(graded, config.grading.fault_budget, step)
     training.record.see_rubrics(graded)
+    findings = training.watch.before(rollouts, graded)
+    alarms = [alarm.line(step, rollouts, graded) for alarm in findings.alarms]
+    heed(step, findings.alarms, alarms, done=step - 1)
     gathering_ended = time.perf_counter()
-    rewards, parts = [item.reward for item in graded], list(map(reward_parts, graded))
+    rewards = [None if row in findings.masked else item.reward for row, item in enumerate(graded)]
+    parts = list(map(reward_parts, graded))
     batch = pack(rollouts, rewards, training.policy.device, parts)
     rate = set_learning_rates(training.learner, config, step)
     kept = torch.tensor(gathered.kept, device=training.policy.device)
-    learnt = train_step(training.learner, batch.rows(kept), step)
+    with naming_rollouts(training.learner, batch, graded, step):
+        learnt = train_step(training.learner, batch.rows(kept), step)
+    training.sampler.take_weights(training.policy.model, f"step-{step}")
     advantage = torch.zeros_like(batch.reward)  # what a round left behind had no signal
     advantage[kept] = learnt.advantage
     advantage[batch.reward.isnan()] = math.nan
@@ -143,7 +187,14 @@ def _step(training: _Training, step: int) -> dict[str, float]:
     metrics |= {"rounds": float(gathered.rounds)} if _rounds(config) > 1 else {}
     if config.eval.every_steps and step % config.eval.every_steps == 0:
         metrics |= _evaluate(training, step)
+    metrics |= findings.metrics
+    late = training.watch.after(metrics, graded)
+    metrics |= metrics_of(late)
+    if findings.evidence:
+        training.record.evidence({"step": step, **findings.evidence})
     _log(training, step, metrics, rollouts, graded, advantage)
+    training.record.alarms([*alarms, *(alarm.line(step) for alarm in late)])
+    heed(step, late, done=step)
     spent = {
         "sample_s": gathered.sample_s,
         "grade_s": gathered.grade_s,
@@ -151,6 +202,19 @@ def _step(training: _Training, step: int) -> dict[str, float]:
     }
     training.record.timings(step, {**spent, "step_s": ended - started, "whole_s": time.perf_counter() - started})
     return metrics
+
+
+@contextmanager
+def _saved_if_stopped(training: _Training) -> Iterator[None]:
+    """A detector that ends the run leaves a checkpoint of what was done, and then its alarm on record."""
+    try:
+        yield
+    except StoppedByDetector as stop:
+        newest = checkpoints.latest(training.config.run.dir / "checkpoints")
+        if stop.done > (newest.step if newest else 0):
+            _save(training, stop.done)
+        training.record.alarms(stop.lines)
+        raise
 
 
 def _gathered(training: _Training, step: int) -> Gathered:
@@ -170,12 +234,7 @@ def _rounds(config: TrainConfig) -> int:
 def _draw(training: _Training, step: int, turn: int, prompts: int) -> list[Rollout]:
     """A round of a step: the tasks of each are a function of the seed alone, so that a resumed run draws the same."""
     config, sampling = training.config, training.config.sampling
-    chosen = indices_for_step(
-        len(training.tasks.train),
-        seed=config.run.seed,
-        step=(step - 1) * _rounds(config) + turn,
-        count=sampling.prompts_per_step,
-    )[:prompts]
+    tasks = training.order.for_step(step, turn)[:prompts]
     request = SampleRequest(
         group_size=sampling.group_size,
         max_new_tokens=sampling.max_new_tokens,
@@ -183,7 +242,6 @@ def _draw(training: _Training, step: int, turn: int, prompts: int) -> list[Rollo
         seed=f"{config.run.seed}/{step}" if turn == 0 else f"{config.run.seed}/{step}/{turn}",
         weight_version=f"step-{step - 1}",
     )
-    tasks = [training.tasks.train[index] for index in chosen]
     return draw(training.policy, training.sampler, tasks, request, max_prompt_tokens=sampling.max_prompt_tokens)
 
 

@@ -15,16 +15,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
 from env_server.schemas import ScoredItem
 from rewarders.errors import ConfigError, InvalidTask, TrainingError
 from trainer.atomic import write_atomically
 from trainer.checkpoint import latest
 from trainer.config import TrainConfig
+from trainer.detectors.alarms import StoppedByDetector
+from trainer.log_lines import read_lines, read_log
 from trainer.rollouts import Rollout
+from trainer.trackers import Tracker, TrackingSection, open_trackers
 
-LOGS = ("metrics.jsonl", "rollouts.jsonl", "timings.jsonl")
+LOGS = ("metrics.jsonl", "rollouts.jsonl", "timings.jsonl", "alarms.jsonl", "evidence.jsonl")
+_OF_THE_START = ("model_weights",)
+"""Facts that a resumed run takes from the manifest it began with."""
 _PACKAGES = ("assay", "torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
@@ -45,7 +48,8 @@ def run_nonce(directory: Path) -> Iterator[str]:
     """A random name for the run in this directory, the same each time it goes on from a checkpoint.
 
     Answers of the reward service are kept under it. It is forgotten when the run is stopped by what it was answered:
-    once the service or a task has been mended, the same question must get a new answer.
+    once the service or a task has been mended, the same question must get a new answer. A detector that ends the run
+    minds what the policy wrote, and nothing has been mended.
 
     Raises:
         ConfigError: the directory cannot be made.
@@ -59,6 +63,8 @@ def run_nonce(directory: Path) -> Iterator[str]:
         write_atomically(path, uuid.uuid4().hex)
     try:
         yield path.read_text("utf-8")
+    except StoppedByDetector:
+        raise
     except (TrainingError, InvalidTask):
         path.unlink()
         raise
@@ -70,22 +76,29 @@ class RunRecord:
     def __init__(self, directory: Path, offsets: Mapping[str, int], *, next_step: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
+        self._sent = _last_step(directory / "metrics.jsonl")
         self._files = {name: _opened(directory / name, offsets.get(name, 0)) for name in LOGS}
         self._going_on = next_step > 0
-        self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=next_step)
+        self._next_step = next_step
+        self._trackers: list[Tracker] = []
         self._rubrics: dict[str, str] = {}
+
+    def track(self, section: TrackingSection, config: TrainConfig) -> None:
+        """Tell others as well from now on. Raises ConfigError, see `open_trackers`."""
+        shown, done = config.model_dump(mode="json"), max(0, self._next_step - 1)
+        self._trackers += open_trackers(section, self.directory, shown, done=done, sent=self._sent)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Log one line of deterministic values."""
         self._log("metrics.jsonl", {"step": step, **values})
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
+        for tracker in self._trackers:
+            tracker.metrics(step, values)
 
     def timings(self, step: int, values: Mapping[str, float]) -> None:
         """Log one line of durations and rates."""
         self._log("timings.jsonl", {"step": step, **values})
-        for name, value in values.items():
-            self._board.add_scalar(f"timings/{name}", value, step)
+        for tracker in self._trackers:
+            tracker.metrics(step, {f"timings/{name}": value for name, value in values.items()})
 
     def rollouts(
         self,
@@ -98,15 +111,34 @@ class RunRecord:
         """Log `kept` rollouts spread evenly over the step, each with its breakdown and its record."""
         stride = max(1, len(rollouts) // kept) if kept else len(rollouts) + 1
         rows = list(zip(rollouts, graded, advantages, strict=True))
-        for rollout, item, advantage in rows[::stride][:kept] if kept else []:
-            self._log("rollouts.jsonl", {"step": step, **_rollout_line(rollout, item, advantage)})
+        chosen = rows[::stride][:kept] if kept else []
+        lines = [{"step": step, **_rollout_line(*row)} for row in chosen]
+        for line in lines:
+            self._log("rollouts.jsonl", line)
+        for tracker in self._trackers:
+            tracker.samples(step, lines)
+
+    def alarms(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Log what detectors said, a line an alarm."""
+        for line in lines:
+            self._log("alarms.jsonl", line)
+
+    def evidence(self, line: Mapping[str, Any]) -> None:
+        """Log what a step adds to the memory of the detectors."""
+        self._log("evidence.jsonl", line)
+
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """What a log holds so far, of the steps that count."""
+        return read_log(self.directory, name)
 
     def manifest(self, config: TrainConfig, facts: Mapping[str, Any]) -> None:
         """Write the resolved configuration and what the run stands on: versions and digests."""
         write_atomically(self.directory / "config.json", config.model_dump_json(indent=1) + "\n")
         path = self.directory / "manifest.json"
         if path.exists() and self._going_on:
-            self._rubrics = json.loads(path.read_text("utf-8"))["rubrics"]
+            before = json.loads(path.read_text("utf-8"))
+            self._rubrics = before["rubrics"]
+            facts = {**facts, **{name: before[name] for name in _OF_THE_START if name in before}}
         self._facts = {"run": config.run.id, "versions": _versions(), **facts}
         self._write_manifest()
 
@@ -139,7 +171,8 @@ class RunRecord:
         """Flush and close everything."""
         for file in self._files.values():
             file.close()
-        self._board.close()
+        for tracker in self._trackers:
+            tracker.close()
 
     def _log(self, name: str, line: Mapping[str, Any]) -> None:
         self._files[name].write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
@@ -150,10 +183,10 @@ class RunRecord:
         write_atomically(self.directory / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log. A last line that was never finished is left out."""
-    whole, _, _ = path.read_bytes().rpartition(b"\n")
-    return [json.loads(line) for line in whole.splitlines()]
+def _last_step(path: Path) -> int:
+    """The last step that a log has, before anything is cut off it; -1 if it has none."""
+    lines = read_lines(path) if path.exists() else []
+    return max((line["step"] for line in lines), default=-1)
 
 
 def _opened(path: Path, offset: int) -> Any:

@@ -1,6 +1,7 @@
 """A page about a run that needs nothing beside itself: no network, no scripts, everything inline."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from markupsafe import Markup
 from rewarders.errors import ConfigError
 from trainer.atomic import write_atomically
 from trainer.curves import draw_svg, panels
-from trainer.record import read_lines
+from trainer.log_lines import read_log
 
 _ROLLOUTS_SHOWN = 10
 
@@ -24,7 +25,7 @@ def write_report(run: Path, out: Path, before: Path | None = None, after: Path |
     Raises:
         ConfigError: `run` holds no run, or an evaluation cannot be read.
     """
-    metrics = _lines(run, "metrics.jsonl")
+    metrics = read_log(run, "metrics.jsonl")
     if not metrics:
         raise ConfigError(f"{run} has logged no step yet")
     page = _template().render(
@@ -34,7 +35,8 @@ def write_report(run: Path, out: Path, before: Path | None = None, after: Path |
         last=metrics[-1],
         charts=[Markup(draw_svg(panel, metrics)) for panel in panels(metrics)],
         evaluations=_evaluations(before, after),
-        rollouts=_spread(_lines(run, "rollouts.jsonl"), _ROLLOUTS_SHOWN),
+        alarms=_alarms(run),
+        rollouts=_spread(read_log(run, "rollouts.jsonl"), _ROLLOUTS_SHOWN),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page)
@@ -54,11 +56,12 @@ def _template() -> Any:
     return environment.get_template("report.html")
 
 
-def _lines(run: Path, name: str) -> list[dict[str, Any]]:
-    try:
-        return read_lines(run / name)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{run} holds no readable {name}: {error}", hint="--run names a run directory") from error
+def _alarms(run: Path) -> list[dict[str, Any]]:
+    """Of each detector that spoke the first alarm, and on how many steps there was one."""
+    lines = read_log(run, "alarms.jsonl") if (run / "alarms.jsonl").exists() else []
+    first = {line["detector"]: line for line in reversed(lines)}
+    counted = Counter(line["detector"] for line in lines)
+    return sorted(({**line, "times": counted[name]} for name, line in first.items()), key=lambda line: line["step"])
 
 
 def _document(path: Path) -> dict[str, Any]:

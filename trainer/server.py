@@ -1,30 +1,16 @@
 """Start a reward service for one run, and see to it that it does not outlive the run."""
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rewarders.errors import AssayError
+from trainer.children import child_command, stop_child
 
 _START_LIMIT_S = 60.0
-_STOP_LIMIT_S = 15.0
-
-# Run in the child before the server: asks the kernel for SIGTERM when the thread that started it is gone,
-# so that even a killed trainer leaves no server behind. The request survives exec. Not a preexec_fn: that
-# would run Python between fork and exec, which can deadlock in a process with torch's threads.
-_DIE_WITH_PARENT = """
-import ctypes, os, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 15)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit("the trainer is gone")
-os.execv(sys.executable, [sys.executable, "-m", "env_server", *sys.argv[2:]])
-"""
 
 
 class ServerNotStarted(AssayError):
@@ -54,13 +40,13 @@ def spawned_server(data_dir: Path, config: Path | None = None) -> Iterator[str]:
     try:
         yield _ready_url(process, out, err)
     finally:
-        _stop(process)
+        stop_child(process)
 
 
 def _command(data_dir: Path, config: Path | None) -> list[str]:
     serve = ["serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data_dir), "--json"]
     chosen = ["--config", str(config)] if config else []
-    return [sys.executable, "-c", _DIE_WITH_PARENT, str(os.getpid()), *serve, *chosen]
+    return child_command("env_server", *serve, *chosen)
 
 
 def _ready_url(process: "subprocess.Popen[bytes]", out: Path, err: Path) -> str:
@@ -78,12 +64,3 @@ def _ready_url(process: "subprocess.Popen[bytes]", out: Path, err: Path) -> str:
 def _not_started(what: str, err: Path) -> ServerNotStarted:
     said = err.read_text("utf-8", "replace").strip()[-1500:] or "it wrote nothing to stderr"
     return ServerNotStarted(f"{what}: {said}", hint="try `env-server serve` by itself")
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

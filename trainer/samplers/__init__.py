@@ -8,7 +8,7 @@ without anyone seeing it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from rewarders.types import FinishReason
 
@@ -41,8 +41,16 @@ class Sample:
 
 
 class Sampler(Protocol):
-    """Completes prompts with the policy's current weights."""
+    """Completes prompts with the weights it took last."""
 
     def sample(self, prompts: Sequence[Sequence[int]], request: SampleRequest) -> list[list[Sample]]:
         """`group_size` completions of each prompt, in the order of the prompts."""
+        ...
+
+    def take_weights(self, model: Any, version: str) -> None:
+        """Sample with the weights of this transformers model from now on; `version` is what requests call them."""
+        ...
+
+    def close(self) -> None:
+        """Give back what sampling needs; there is no sampling afterwards."""
         ...

@@ -41,6 +41,12 @@ class HfSampler:
             samples += _Decoding(self.model, self.stops, chunk, draws, request).run()
         return [samples[start : start + size] for start in range(0, len(samples), size)]
 
+    def take_weights(self, model: Any, version: str) -> None:
+        """Nothing to do: the weights are the model's own."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
 
 class _Decoding:
     """Prompts completed together: N = prompts x group_size rows, of which `rows` are still decoded."""

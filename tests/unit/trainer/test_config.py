@@ -36,6 +36,15 @@ def test_flags_win_over_the_file(path):
     assert (config.optim.lr, config.model.path, config.algorithm.name) == (1e-3, "a/b c", "rloo")
 
 
+def test_flags_reach_into_a_list_by_place(path):
+    path.write_text(MINIMAL.replace('tasks = "tasks.jsonl"', 'sources = [{kind = "jsonl", name = "a", path = "a"}]'))
+    config = load_config(TrainConfig, path, ["data.sources.0.path=b", "data.sources.0.weight=2"])
+    assert (str(config.data.sources[0].path), config.data.sources[0].weight) == ("b", 2.0)
+    for wrong in ("data.sources.1.path=b", "data.sources.x.path=b", "data.sources.-1=b"):
+        with pytest.raises(ConfigError, match="is none of the places 0 to 0"):
+            load_config(TrainConfig, path, [wrong])
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

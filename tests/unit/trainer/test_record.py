@@ -8,7 +8,8 @@ from rewarders.errors import ConfigError, FaultBudgetExceeded, TrainingError
 from rewarders.types import FinishReason
 from trainer.checkpoint import save
 from trainer.config import TrainConfig
-from trainer.record import RunRecord, locked, read_lines, run_nonce
+from trainer.log_lines import read_lines
+from trainer.record import RunRecord, locked, run_nonce
 from trainer.rollouts import Rollout
 from trainer.samplers import Sample
 

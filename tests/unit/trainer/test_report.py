@@ -82,6 +82,22 @@ def test_ten_rollouts_from_first_to_last_are_shown_and_an_unscored_one_has_no_nu
     assert "reward <strong>unscored</strong>" in page
 
 
+def test_alarms_are_listed_by_detector_and_escaped(run):
+    alarm = {"detector": "shortcut", "figure": 0.2, "threshold": 0.1, "did": "masked 3 rollouts", "said": HOSTILE}
+    lines = [{"step": step, **alarm, "rollouts": 1, "examples": [{"completion": HOSTILE}]} for step in (3, 4, 5)]
+    (run / "alarms.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_report(run, run / "r.html")
+    page = (run / "r.html").read_text()
+    assert "<td>shortcut</td><td>step 3</td><td>3</td>" in page
+    assert "masked 3 rollouts" in page
+    assert "<script" not in page
+
+
+def test_a_run_without_alarms_says_nothing_of_them(run):
+    write_report(run, run / "r.html")
+    assert "Alarms" not in (run / "r.html").read_text()
+
+
 def test_evaluations_stand_side_by_side_with_their_intervals(run):
     (run / "b.json").write_text(json.dumps(EVALUATION))
     (run / "a.json").write_text(json.dumps(EVALUATION | {"accuracy": 0.75, "low": 0.6, "high": 0.86}))
