@@ -210,9 +210,12 @@ def _exit_codes() -> Iterator[None]:
     try:
         yield
     except AssayError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        from trainer.samples import printable  # an error may quote what a model or a server wrote
+
+        said, hint = printable(f"error: {error}"), printable(f"hint: {error.hint}")
+        Console(stderr=True).print(said, style="red", markup=False, highlight=False, soft_wrap=True)
         if error.hint:
-            Console(stderr=True).print(f"hint: {error.hint}", markup=False, highlight=False, soft_wrap=True)
+            Console(stderr=True).print(hint, markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(_status(error)) from error
 
 

@@ -17,6 +17,7 @@ from transformers import AutoModelForSequenceClassification
 from rewarders.errors import ConfigError
 from trainer.config import CriticSection, ModelSection
 from trainer.logprobs import completion_hidden, in_micro_batches
+from trainer.model_source import ModelFiles, model_files
 from trainer.models import first_line, own_memory
 from trainer.parity import refuse_partial_attention
 from trainer.rollouts import Batch
@@ -52,7 +53,8 @@ def load_value_model(critic: CriticSection, section: ModelSection, policy: Any, 
     if path is None and critic.init == "policy":
         model = _of_policy(policy)
     else:
-        model = _of_reward_model(str(path or critic.init), getattr(torch, section.dtype))
+        init = section.model_copy(update={"path": str(path or critic.init), "revision": ""})
+        model = _of_reward_model(model_files(init), getattr(torch, section.dtype))
     sizes = model.config.vocab_size, policy.config.vocab_size
     if sizes[0] != sizes[1]:
         raise ConfigError(
@@ -73,13 +75,14 @@ def _of_policy(policy: Any) -> Any:
     return model
 
 
-def _of_reward_model(source: str, dtype: torch.dtype) -> Any:
+def _of_reward_model(files: ModelFiles, dtype: torch.dtype) -> Any:
+    source = files.path
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            source, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+            source, revision=files.revision, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
         )
     except (OSError, ValueError, SafetensorError, RuntimeError) as error:
-        raise ConfigError(f"critic.init = {source}: {first_line(error)}") from error
+        raise ConfigError(f"critic.init = {source}: {first_line(error)}", hint=files.hint) from error
     if model.config.num_labels != 1 or not hasattr(model, "score") or report["missing_keys"]:
         raise ConfigError(
             f"critic.init = {source} is no scalar reward model: a critic has a trained head named score with one label",

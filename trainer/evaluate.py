@@ -18,7 +18,7 @@ from trainer.grading import Grader, check_fault_budget, component_means
 from trainer.models import Policy, load_policy, use_threads
 from trainer.rollouts import Rollout
 from trainer.samplers import Sampler, SampleRequest
-from trainer.samplers.hf import HfSampler
+from trainer.samplers.building import built_sampler
 
 _SCORE_TOLERANCE = 1e-9
 """Weighted means are rounded to a grid of 2^-40, so a full reward may be that much short of 1."""
@@ -142,7 +142,8 @@ def evaluate_model(config: TrainConfig, grader: Grader, checkpoint: Path | None)
     found = resolve_checkpoint(checkpoint) if checkpoint else None
     tasks = load_task_set(config.data)
     policy = load_policy(config.model, found.path if found else None)
-    sampler = HfSampler(policy.model, stop_ids=policy.stop_ids, rows_at_once=config.sampling.rows_at_once)
     step = found.step if found else 0
-    result = evaluate(policy, sampler, grader, tasks.held_out, config, step=step)
+    with built_sampler(config, policy) as sampler:
+        sampler.take_weights(policy.model, f"step-{step}")
+        result = evaluate(policy, sampler, grader, tasks.held_out, config, step=step)
     return {"model": str(found.path if found else config.model.path), "step": step, **asdict(result)}

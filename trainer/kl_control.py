@@ -6,7 +6,8 @@ _MOST_ERROR = 0.2
 def adapted(coefficient: float, kl: float, *, target: float, sequences: int, horizon: int) -> float:
     """The coefficient after a batch: it grows while the policy is farther from the reference than the target.
 
-    `coefficient * (1 + clip(kl / target - 1, -0.2, 0.2) * sequences / horizon)`.
+    `coefficient * (1 + clip(kl / target - 1, -0.2, 0.2) * sequences / horizon)`. A batch larger than the horizon counts as
+    one: beyond five horizons the weight would change its sign, and pay for divergence.
 
     Args:
         coefficient: the weight that was used, per nat.
@@ -17,4 +18,4 @@ def adapted(coefficient: float, kl: float, *, target: float, sequences: int, hor
         horizon: sequences over which a steady error of 1 doubles the coefficient, before clipping.
     """
     error = min(max(kl / target - 1, -_MOST_ERROR), _MOST_ERROR)
-    return coefficient * (1 + error * sequences / horizon)
+    return coefficient * (1 + error * min(sequences / horizon, 1.0))

