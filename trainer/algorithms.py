@@ -65,6 +65,8 @@ class Algorithm(Section):
             raise ValueError("in a reward there is no gradient to pass through: take k1, which is unbiased, or k3")
         if self.kl_target is not None and self.beta == 0:
             raise ValueError("kl_target needs a beta above 0 to begin with")
+        if self.kl_in == "reward" and hasattr(self, "std_eps"):
+            raise ValueError('kl_in = "reward" would be part of the spread of rewards that this algorithm divides by')
         return self
 
 
@@ -81,6 +83,12 @@ class Clipped(Algorithm):
     """The ratio earns nothing above 1 + clip_high."""
     target_kl: Annotated[float, Field(gt=0.0)] | None = None
     """Nats a token that a batch may move the policy: an optimiser step that finds more is the batch's last."""
+
+    @model_validator(mode="after")
+    def _a_target_can_be_missed(self) -> Self:
+        if self.target_kl is not None and self.epochs * self.minibatches == 1:
+            raise ValueError("target_kl ends the optimiser steps of a batch early, and there is only one")
+        return self
 
 
 class DualClipped(Clipped):
@@ -132,12 +140,6 @@ class Gdpo(DualClipped):
     name: Literal["gdpo"]
     std_eps: Annotated[float, Field(gt=0.0)] = 1e-4
     """Added to a component's standard deviation in its group, in units of reward."""
-
-    @model_validator(mode="after")
-    def _a_penalty_is_no_component(self) -> Self:
-        if self.kl_in == "reward":
-            raise ValueError('gdpo estimates advantages from the components of a reward: set kl_in = "loss"')
-        return self
 
 
 class Gspo(Clipped):

@@ -31,11 +31,12 @@ TRAINER_ONLY = (_STATE, _OPTIMIZER, CRITIC)
 """Files of a checkpoint that are not the model's."""
 
 _MAY_DIFFER = {
-    "run.dir", "run.steps", "run.threads", "run.rollouts_kept", "run.rollouts_every_steps", "model.device",
+    "run.dir", "run.id", "run.steps", "run.threads", "run.rollouts_kept", "run.rollouts_every_steps", "model.device",
     "data", "sampling.rows_at_once", "grading", "optim.micro_batch", "eval", "checkpoint", "detectors", "tracking",
     *(f"sampler.{key}" for key in SAMPLER_MAY_DIFFER),
 }  # fmt: skip
-"""Sections and keys that change how long a run goes, what it logs or how fast it is, but not the mathematics.
+"""Sections and keys that change how long a run goes, what it logs or how fast it is, but not the mathematics; and
+the detectors, since changing them is the answer to an alarm: what their masks left out of the loss is in alarms.jsonl.
 
 Tasks are compared by digest, so a moved file is no mismatch.
 """
@@ -54,6 +55,8 @@ class Checkpoint:
     """Length in bytes of each log file when the checkpoint was taken."""
     kl_weight: float | None = None
     """Weight of the KL penalty, where a target has moved it."""
+    reference: str | None = None
+    """Digest of the reference model's weights, where there is one."""
 
 
 def identity_of(config: TrainConfig, digests: Mapping[str, str]) -> dict[str, Any]:
@@ -77,6 +80,7 @@ def save(
     keep: int,
     critic: Critic | None = None,
     kl_weight: float | None = None,
+    reference: str | None = None,
 ) -> Path:
     """Write `step-NNNNNN` below `directory`, then drop all but the newest `keep`."""
     path = directory / f"step-{step:06d}"
@@ -93,6 +97,7 @@ def save(
             "offsets": offsets,
             "sizes": sizes,
             "kl_weight": kl_weight,
+            "reference": reference,
         }
         (draft / _STATE).write_text(json.dumps(state, indent=1), "utf-8")
     whole = [candidate for candidate in _candidates(directory) if read(candidate) is not None]
@@ -116,7 +121,8 @@ def read(path: Path) -> Checkpoint | None:
         return None
     if not whole:
         return None
-    return Checkpoint(path, state["step"], state["identity"], state["offsets"], state.get("kl_weight"))
+    controls = (state.get("kl_weight"), state.get("reference"))
+    return Checkpoint(path, state["step"], state["identity"], state["offsets"], *controls)
 
 
 def _write_model(directory: Path, model: Any, tokenizer: Any, optimizer: torch.optim.Optimizer) -> None:
@@ -138,6 +144,15 @@ def check_identity(checkpoint: Checkpoint, identity: dict[str, Any]) -> None:
         raise CheckpointMismatch(
             f"{checkpoint.path} belongs to another configuration: {listed}",
             hint="give the changed run a run.dir of its own, or put the values back",
+        )
+
+
+def check_reference(checkpoint: Checkpoint, digest_now: str | None) -> None:
+    """Raise CheckpointMismatch where the model that the policy is held to has changed under its name."""
+    if checkpoint.reference is not None and checkpoint.reference != digest_now:
+        raise CheckpointMismatch(
+            f"{checkpoint.path}: the model that model.path names has other weights than when the run began",
+            hint="put it back, or pin it with model.revision: the KL penalty holds the policy to it",
         )
 
 

@@ -65,9 +65,13 @@ def run(
     with _exit_codes():
         resolved = load_config(TrainConfig, config, overrides or ())
         from trainer.loop import train
-        from trainer.record import run_nonce
+        from trainer.record import locked, run_nonce
 
-        with run_nonce(resolved.run.dir) as nonce, _grader(resolved, spawn_server, nonce) as grader:
+        with (
+            locked(resolved.run.dir),
+            run_nonce(resolved.run.dir) as nonce,
+            _grader(resolved, spawn_server, nonce) as grader,
+        ):
             finished = train(resolved, grader, _progress_console())
     answer = {
         "step": finished.step,
@@ -159,6 +163,24 @@ def evaluate(
         + "\n".join(f"  {name} {mean:.3f}" for name, mean in found["components"].items())
     )
     _print(found, text, as_json)
+
+
+@app.command("serve-model")
+def serve_model(
+    path: Annotated[Path, typer.Argument(help="Directory of a scalar reward model (sequence classification).")],
+    host: Annotated[str, typer.Option(help="Address to listen on; there is no authentication.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 8001,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Of the weights.")] = "float32",
+) -> None:
+    """Serve a reward model on vLLM's /score and /classify, for `model.scalar` of the reward service."""
+    with _exit_codes():
+        try:
+            from trainer.serving_model import serve
+        except ImportError as error:
+            raise ConfigError(f"serving a model needs {error.name}", hint="install the extra: .[server]") from error
+
+        serve(path, host, port, device, dtype)
 
 
 @app.command()

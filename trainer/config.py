@@ -8,11 +8,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from trainer.algorithms import AlgorithmSection
+from trainer.algorithms import AlgorithmSection, Dapo
 from trainer.data.section import DataSection
 from trainer.detectors.section import DetectorsSection
 from trainer.samplers.section import SamplerSection
-from trainer.section import NonNegative, Positive, Section, Share
+from trainer.section import NonNegative, Positive, PublicUrl, Section, Share
 from trainer.trackers import TrackingSection
 
 
@@ -90,7 +90,8 @@ class CriticSection(Section):
     value_clip: Annotated[float, Field(gt=0)] | None = 0.2
     """How far a value may move in one batch to still be learnt from, in units of reward."""
     warmup_steps: NonNegative = 0
-    """Training steps, from the first, in which the critic learns and the policy stays as it is."""
+    """Training steps, from the first, in which the critic learns and the policy stays as it is. The policy's schedule
+    in [optim] counts from there."""
 
 
 class PretrainingSection(Section):
@@ -127,7 +128,7 @@ class SamplingSection(Section):
 class GradingSection(Section):
     """[grading]: the reward service."""
 
-    url: str = "http://127.0.0.1:8080"
+    url: PublicUrl = "http://127.0.0.1:8080"
     """Base URL of the service; `--spawn-server` overrides it."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Seconds to wait for one answer."""
@@ -162,6 +163,12 @@ class OptimSection(Section):
     """The gradient is scaled down to this 2-norm."""
     micro_batch: Positive = 64
     """Rows in one forward and backward pass: a matter of memory and speed, never of the gradient."""
+
+    @model_validator(mode="after")
+    def _the_decay_follows_the_warm_up(self) -> Self:
+        if 0 < self.decay_until_step <= self.warmup_steps:
+            raise ValueError("decay_until_step has to come after warmup_steps")
+        return self
 
 
 class EvalSection(Section):
@@ -222,6 +229,15 @@ class TrainConfig(Section):
             raise ValueError(f"[critic] is for ppo; algorithm.name = {name} compares the completions of a group")
         if name != "ppo" and self.sampling.group_size == 1:
             raise ValueError(f"sampling.group_size = 1: {name} compares the completions of a group, give it 2 or more")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_set_in_vain(self) -> Self:
+        if self.ptx.conversations is None and self.ptx != PretrainingSection():
+            raise ValueError("[ptx] without ptx.conversations adds nothing")
+        if isinstance(self.algorithm, Dapo) and self.algorithm.overlong_buffer >= self.sampling.max_new_tokens:
+            longest = self.sampling.max_new_tokens
+            raise ValueError(f"algorithm.overlong_buffer has to be below sampling.max_new_tokens = {longest}")
         return self
 
 

@@ -28,9 +28,3 @@ def correction_weights(
     if settings.kind == "truncate":
         return ratio.clamp(max=settings.high)
     return torch.where((ratio >= settings.low) & (ratio <= settings.high), ratio, torch.zeros_like(ratio))
-
-
-def effective_share(weights: Tensor) -> Tensor:
-    """Effective sample size over the number of tokens: `(sum w)^2 / (K sum w^2)` (Kish 1965); 0 without any weight."""
-    squares = weights.square().sum()
-    return weights.sum().square() / (len(weights) * squares) if squares > 0 else squares

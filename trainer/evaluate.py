@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from trainer.drawing import draw
 from trainer.export import resolve_checkpoint
 from trainer.grading import Grader, check_fault_budget, component_means
 from trainer.models import Policy, load_policy, use_threads
+from trainer.record import locked
 from trainer.rollouts import Rollout
 from trainer.samplers import Sampler, SampleRequest
 from trainer.samplers.building import built_sampler
@@ -46,7 +48,8 @@ class Evaluation:
 
     def metrics(self) -> dict[str, float]:
         """As lines of metrics.jsonl name it."""
-        plain = {f"held_out/{key}": value for key, value in asdict(self).items() if key != "components"}
+        unknown = {"components"} if self.tasks else {"components", "accuracy", "reward"}
+        plain = {f"held_out/{key}": value for key, value in asdict(self).items() if key not in unknown}
         return plain | {f"held_out/component/{name}": mean for name, mean in self.components.items()}
 
 
@@ -143,7 +146,9 @@ def evaluate_model(config: TrainConfig, grader: Grader, checkpoint: Path | None)
     tasks = load_task_set(config.data)
     policy = load_policy(config.model, found.path if found else None)
     step = found.step if found else 0
-    with built_sampler(config, policy) as sampler:
+    # Servers that others started may be a run's at this moment, and would lose its weights to us.
+    alone = locked(config.run.dir) if config.sampler.urls else nullcontext()
+    with alone, built_sampler(config, policy) as sampler:
         sampler.take_weights(policy.model, f"step-{step}")
         result = evaluate(policy, sampler, grader, tasks.held_out, config, step=step)
     return {"model": str(found.path if found else config.model.path), "step": step, **asdict(result)}

@@ -71,12 +71,13 @@ def _needs_old(algorithm: AlgorithmSection) -> bool:
     return several or (algorithm.beta > 0 and (algorithm.kl_in == "reward" or algorithm.kl_target is not None))
 
 
-def optimiser_steps(examples: Examples, algorithm: AlgorithmSection) -> Iterator[Examples]:
-    """The rows of each optimiser step: neighbours, so that most groups stay whole."""
+def optimiser_steps(examples: Examples, algorithm: AlgorithmSection, *, always: bool) -> Iterator[Examples]:
+    """The rows of each optimiser step: neighbours, so that most groups stay whole. Those without signal are left out,
+    unless there is `always` something to learn."""
     epochs, parts = (algorithm.epochs, algorithm.minibatches) if isinstance(algorithm, Clipped) else (1, 1)
     rows = torch.arange(len(examples.advantage), device=examples.advantage.device)
     for _ in range(epochs):
         for index in rows.tensor_split(parts):
             part = examples.rows(index)
-            if len(index) and (algorithm.learns_without_signal or bool(part.advantage.any())):
+            if len(index) and (always or bool(part.advantage.any())):
                 yield part

@@ -6,8 +6,8 @@ _MOST_ERROR = 0.2
 def adapted(coefficient: float, kl: float, *, target: float, sequences: int, horizon: int) -> float:
     """The coefficient after a batch: it grows while the policy is farther from the reference than the target.
 
-    `coefficient * (1 + clip(kl / target - 1, -0.2, 0.2) * sequences / horizon)`. A batch larger than the horizon counts as
-    one: beyond five horizons the weight would change its sign, and pay for divergence.
+    `coefficient * (1 + clip(kl / target - 1, -0.2, 0.2) * sequences / horizon)`. A batch larger than the horizon
+    counts as one: beyond five horizons the weight would change its sign, and pay for divergence.
 
     Args:
         coefficient: the weight that was used, per nat.

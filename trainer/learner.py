@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from trainer.algorithms import AlgorithmSection, Ppo
-from trainer.checkpoint import CRITIC, Checkpoint, restore_optimizer
+from trainer.checkpoint import CRITIC, Checkpoint, check_reference, restore_optimizer
 from trainer.config import CorrectionSection, OptimSection, TrainConfig
 from trainer.critic import Critic, load_value_model
 from trainer.models import Policy, load_reference
 from trainer.optim import build_optimizer, set_learning_rate
 from trainer.pretraining import Pretraining, load_pretraining
+from trainer.provenance import weights_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,13 @@ class Learner:
     pretraining: Pretraining | None = None
     beta: float | None = None
     """Weight of the KL penalty now; None until a target has moved it."""
+    reference_digest: str | None = None
+    """Of the reference's weights: they are not in a checkpoint, and must be what they were."""
+
+    @property
+    def learns_without_signal(self) -> bool:
+        """Whether a step moves the weights though all rewards are equal."""
+        return self.settings.algorithm.learns_without_signal or self.pretraining is not None
 
     @property
     def kl_weight(self) -> float:
@@ -53,6 +61,7 @@ def build_learner(config: TrainConfig, policy: Policy, found: Checkpoint | None)
 
     Raises:
         ConfigError: a model or a file that the configuration names cannot be used.
+        CheckpointMismatch: the model the run started from is not what it was.
     """
     learner = Learner(
         model=policy.model,
@@ -63,7 +72,10 @@ def build_learner(config: TrainConfig, policy: Policy, found: Checkpoint | None)
         pretraining=load_pretraining(config.ptx, policy.tokenizer, policy.stop_ids, config.run.seed),
         beta=found.kl_weight if found else None,
     )
+    if learner.reference is not None:
+        learner.reference_digest = weights_digest(learner.reference)
     if found:
+        check_reference(found, learner.reference_digest)
         restore_optimizer(found.path, learner.optimizer)
     if found and learner.critic:
         restore_optimizer(found.path / CRITIC, learner.critic.optimizer)
@@ -71,9 +83,11 @@ def build_learner(config: TrainConfig, policy: Policy, found: Checkpoint | None)
 
 
 def set_learning_rates(learner: Learner, config: TrainConfig, step: int) -> float:
-    """Set those of training step `step`, counted from 1, and return the policy's."""
+    """Set those of training step `step`, counted from 1, and return the policy's, whose steps begin after the critic's
+    warm-up."""
     if learner.critic:
         set_learning_rate(learner.critic.optimizer, _of_critic(config), step)
+        step = max(0, step - config.critic.warmup_steps)
     return set_learning_rate(learner.optimizer, config.optim, step)
 
 

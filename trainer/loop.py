@@ -24,7 +24,7 @@ from trainer.models import load_policy, use_threads
 from trainer.narration import Narrator, held_out_line
 from trainer.pretraining import pretraining_digest
 from trainer.provenance import provenance
-from trainer.record import RunRecord, locked
+from trainer.record import RunRecord
 from trainer.samplers.building import built_sampler
 from trainer.samplers.probe import check_parity
 
@@ -45,10 +45,12 @@ class Finished:
 def train(config: TrainConfig, grader: Grader, console: Console) -> Finished:
     """Train from the run directory's newest checkpoint, or from the model, up to `run.steps`.
 
+    The caller holds the directory: see `trainer.record.locked`.
+
     Raises:
         ConfigError, TrainingError: see the modules this one calls; the last checkpoint stays good.
     """
-    with locked(config.run.dir), Interruption() as interruption, _built(config, grader) as training:
+    with Interruption() as interruption, _built(config, grader) as training:
         metrics: dict[str, float] = {}
         path = config.run.dir / "checkpoints" / f"step-{training.done:06d}"
         step = training.done
@@ -58,6 +60,7 @@ def train(config: TrainConfig, grader: Grader, console: Console) -> Finished:
         elif config.eval.every_steps:
             metrics = evaluated(training, 0)
             training.record.metrics(0, metrics)
+            training.watch.remember(metrics)
             console.print(f"step 0/{config.run.steps}  {held_out_line(metrics)}", highlight=False)
         heed(step, training.watch.standing(), done=step)
         narrator = Narrator(config.run.steps)
@@ -155,6 +158,7 @@ def _save(training: Training, step: int) -> Path:
         keep=config.checkpoint.keep,
         critic=training.learner.critic,
         kl_weight=training.learner.beta,
+        reference=training.learner.reference_digest,
     )
 
 

@@ -84,7 +84,7 @@ def describe(found: dict[str, Any]) -> str:
 def memory_estimate(config: TrainConfig, model: Any) -> dict[str, int]:
     """Bytes by purpose at the worst moment.
 
-    Logits are counted three times over: themselves, their softmax and its gradient, in float32. What the layers keep
+    Logits are counted four times over, as measured, in float32: with their softmax and gradients. What the layers keep
     for the backward pass is taken to be 17 numbers a token, layer and unit of width (arXiv 2205.05198, without the
     matrices of attention, which ours does not keep).
     """
@@ -100,7 +100,7 @@ def memory_estimate(config: TrainConfig, model: Any) -> dict[str, int]:
         "reference": weights * size if config.algorithm.beta > 0 else 0,
         "critic": 4 * weights * size if config.algorithm.name == "ppo" else 0,
         "activations": 17 * shape.hidden_size * shape.num_hidden_layers * micro_batch * places * size,
-        "logits": 3 * micro_batch * sampling.max_new_tokens * shape.vocab_size * 4,
+        "logits": 4 * micro_batch * sampling.max_new_tokens * shape.vocab_size * 4,
         "sampler_weights": 0 if config.sampler.kind == "hf" else weights * sent,
         "key_value_cache": 2 * shape.num_hidden_layers * _cached_width(shape) * rows * places * sent,
     }

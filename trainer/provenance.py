@@ -37,9 +37,14 @@ def code_digest() -> str:
 
 
 def commit() -> str | None:
-    """The commit that this package's source is a checkout of, with `+` where it was changed; None outside of one."""
+    """The commit that this package's source is a checkout of, with `+` where it was changed; None outside of one.
+
+    An environment may lie within a checkout of something else: that commit says nothing about this package.
+    """
     git = ["git", "-C", str(_PACKAGE)]
+    ours = [*git, "ls-files", "--error-unmatch", "__init__.py"]
     try:
+        subprocess.run(ours, capture_output=True, check=True, timeout=10)
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
         changed = subprocess.run(
             [*git, "status", "--porcelain", "--", "."], capture_output=True, text=True, check=True, timeout=10

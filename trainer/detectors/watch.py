@@ -83,6 +83,10 @@ class Watch:
         self.raised += found
         return found
 
+    def remember(self, metrics: Mapping[str, float]) -> None:
+        """Take in figures that were logged without a step: the evaluation before the first."""
+        self._history.append(metrics)
+
     def standing(self) -> tuple[Alarm, ...]:
         """The alarms that the last step on record raised for its figures, as things are configured now."""
         last = self._history[-1] if self._history else {}

@@ -10,6 +10,7 @@ import torch
 
 from rewarders.errors import ConfigError
 from trainer.config import TrainConfig
+from trainer.model_source import model_files
 from trainer.models import Policy
 from trainer.samplers import Sampler
 from trainer.samplers.hf import HfSampler
@@ -63,9 +64,18 @@ def _most_tokens(config: TrainConfig) -> int:
 
 
 def _colocated(config: TrainConfig, policy: Policy) -> VllmColocatedSampler:
-    chosen = config.sampler
-    arguments = {
-        "model": config.model.path,
+    dtype = getattr(torch, sampler_dtype(config))
+    arguments = engine_arguments(config, policy)
+    level = config.sampler.sleep_level
+    return VllmColocatedSampler(arguments, stop_ids=policy.stop_ids, dtype=dtype, sleep_level=level)
+
+
+def engine_arguments(config: TrainConfig, policy: Policy) -> dict[str, Any]:
+    """What the engine in this process is started with."""
+    chosen, files = config.sampler, model_files(config.model)
+    return {
+        "model": files.path,
+        "revision": files.revision,
         "dtype": sampler_dtype(config),
         "max_model_len": _room(config, policy),
         "enforce_eager": chosen.eager,
@@ -73,8 +83,6 @@ def _colocated(config: TrainConfig, policy: Policy) -> VllmColocatedSampler:
         "max_num_seqs": config.sampling.rows_at_once,
         "seed": 0,  # every row has its own
     }
-    dtype = getattr(torch, sampler_dtype(config))
-    return VllmColocatedSampler(arguments, stop_ids=policy.stop_ids, dtype=dtype, sleep_level=chosen.sleep_level)
 
 
 @contextmanager
@@ -88,8 +96,10 @@ def server_urls(config: TrainConfig, policy: Policy) -> Iterator[Sequence[str]]:
     if not chosen.spawn:
         yield chosen.urls
         return
+    files = model_files(config.model)
     arguments = serve_arguments(
-        model=config.model.path,
+        model=files.path,
+        revision=files.revision,
         dtype=sampler_dtype(config),
         max_tokens=_room(config, policy),
         memory_share=chosen.memory_share,

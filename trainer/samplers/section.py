@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from trainer.section import NonNegative, Positive, Section, Share
+from trainer.section import NonNegative, Positive, PublicUrl, Section, Share
 
 Seconds = Annotated[float, Field(gt=0)]
 TransferKind = Literal["auto", "file", "shared_memory", "nccl", "ipc"]
@@ -25,7 +25,7 @@ class SamplerSection(Section):
     engine in this process. What vLLM kinds need, and how to start a server, is in docs/samplers.md."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision vLLM computes in, and the weights are sent in; `auto` is `model.dtype`."""
-    urls: tuple[str, ...] = ()
+    urls: tuple[PublicUrl, ...] = ()
     """Base URLs of vLLM servers started by somebody else; prompts are spread over them."""
     spawn: NonNegative = 0
     """vLLM servers to start on this machine for this run alone, in place of `urls`."""
@@ -61,6 +61,8 @@ class SamplerSection(Section):
             raise ValueError("vllm_server needs either urls of running servers, or spawn = 1 or more")
         if self.kind != "vllm_server" and (self.urls or self.spawn):
             raise ValueError(f"urls and spawn are for vllm_server, and kind = {self.kind}")
+        if self.kind == "hf" and self.dtype != "auto":
+            raise ValueError('hf computes in model.dtype: set dtype = "auto"')
         strange = [url for url in self.urls if not url.startswith(("http://", "https://"))]
         if strange:
             raise ValueError(f"{strange[0]} is not an http:// or https:// URL")

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,6 +53,8 @@ def _command(port: int, arguments: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _process(command: list[str], environment: dict[str, str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with suppress(FileNotFoundError):
+        log.replace(log.with_name(f"{log.name}.before"))  # it may say why there has to be another server
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

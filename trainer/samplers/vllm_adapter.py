@@ -115,7 +115,14 @@ def refuse_unfit(facts: ServerFacts, url: str, *, dtype: str, max_tokens: int) -
 
 
 def serve_arguments(
-    *, model: str, dtype: str, max_tokens: int, memory_share: float, eager: bool, transfer: str = "auto"
+    *,
+    model: str,
+    dtype: str,
+    max_tokens: int,
+    memory_share: float,
+    eager: bool,
+    transfer: str = "auto",
+    revision: str | None = None,
 ) -> list[str]:
     """What to start a server with, so that `refuse_unfit` finds nothing and it can take weights by this transfer."""
     received = ["--weight-transfer-config", json.dumps({"backend": transfer})] if transfer in ("nccl", "ipc") else []
@@ -124,6 +131,7 @@ def serve_arguments(
         *("--gpu-memory-utilization", str(memory_share), "--worker-extension-cls", WORKER_EXTENSION),
         *("--logprobs-mode", _PROCESSED, "--generation-config", "vllm"),
         *(["--enforce-eager"] if eager else []),
+        *(["--revision", revision] if revision else []),
         *received,
     ]
 

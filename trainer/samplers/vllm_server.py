@@ -1,5 +1,6 @@
 """Sampling from vLLM servers over HTTP, and keeping all of them at the same weights."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -152,7 +153,7 @@ def checked_sample(generation: Generation, request: SampleRequest, name: str) ->
 
     Raises:
         WrongWeights: it was made with others.
-        ServerLost: it was cut off, or its log-probabilities are not one a token.
+        ServerLost: it was cut off, or its log-probabilities are not one number a token.
     """
     if generation.versions is not None and set(generation.versions) - {request.weight_version}:
         raise WrongWeights(
@@ -167,6 +168,8 @@ def checked_sample(generation: Generation, request: SampleRequest, name: str) ->
             f"{len(generation.logprobs)} log-probabilities",
             hint=_ALONE,
         )
+    if not all(map(math.isfinite, generation.logprobs)):
+        raise ServerLost(f"{name} reported a log-probability that is no finite number", hint=_ANEW)
     return Sample(generation.tokens, generation.logprobs, generation.finish_reason, request.weight_version)
 
 

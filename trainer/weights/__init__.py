@@ -57,7 +57,8 @@ def norm_digests(model: Any, dtype: torch.dtype) -> Mapping[str, str]:
     """SHA-256 of the values of every norm's weight, by name.
 
     These are the parameters that vLLM neither fuses, shards nor repacks, so its own checksums of them can be
-    foretold; an optimiser's step changes each of them.
+    foretold. In float32 an optimiser's step changes each of them; in bfloat16 small steps may round to nothing, so that
+    what this finds there is another model, and not each update that was lost.
     """
     norms = ((name, value) for name, value in wire_tensors(model, dtype) if name.endswith("norm.weight"))
     return {name: hashlib.sha256(_bytes(value)).hexdigest() for name, value in norms}

@@ -77,6 +77,13 @@ def test_asking_wrongly_ends_with_status_2_and_says_why(config, arguments):
     assert done.stderr.strip()
 
 
+def test_an_error_cannot_command_the_terminal():
+    done = call("run", "--config", "\x1b[2J\x9b31m\x07.toml")
+    assert done.exit_code == 2
+    assert r"\x1b[2J\x9b31m\x07.toml" in done.stderr
+    assert not {"\x1b", "\x9b", "\x07"} & set(done.stderr)
+
+
 def test_a_service_that_is_not_there_ends_with_status_3(config):
     done = call("run", "--config", config, "--set", "grading.url=http://127.0.0.1:1", "--set", "algorithm.beta=0")
     assert done.exit_code == 3

@@ -53,3 +53,10 @@ def test_a_prompt_of_one_token_is_possible(policy, make_batch):
 
 def test_the_entropy_of_even_odds_is_the_logarithm_of_their_number():
     torch.testing.assert_close(entropy(torch.zeros(2, 8), 0.5), torch.full((2,), 8.0).log())
+
+
+@pytest.mark.parametrize("rows", [0, 1, 256, 600])
+def test_the_entropy_of_many_rows_is_that_of_each(rows):
+    logits = torch.randn(rows, 9, generator=torch.Generator().manual_seed(1))
+    expected = [torch.distributions.Categorical(logits=row / 0.7).entropy() for row in logits]
+    torch.testing.assert_close(entropy(logits, 0.7), torch.tensor(expected))

@@ -7,7 +7,7 @@ from torch import Tensor
 from trainer.advantages import dr_grpo, grpo
 from trainer.algorithms import Aggregation
 from trainer.config import CorrectionSection
-from trainer.correction import correction_weights, effective_share
+from trainer.correction import correction_weights
 from trainer.losses import (
     clipped_gain,
     k1,
@@ -20,6 +20,7 @@ from trainer.losses import (
     token_weights,
     weighted_gain,
 )
+from trainer.tally import Tally
 
 I = torch.arange(8, dtype=torch.float64)[:, None]  # noqa: E741 - rows, as the formulas call them
 T = torch.arange(6, dtype=torch.float64)
@@ -161,9 +162,16 @@ def test_a_token_without_the_samplers_word_is_not_corrected():
 
 
 def test_equal_weights_are_fully_effective_and_one_of_many_is_not():
-    assert effective_share(torch.full((10,), 0.3)) == pytest.approx(1.0)
-    assert effective_share(torch.eye(10)[0]) == pytest.approx(0.1)
-    assert effective_share(torch.zeros(10)) == 0
+    def share(*parts: Tensor) -> float:
+        tally = Tally()
+        for part in parts:
+            tally.weigh("share", part)
+        return tally.summary()["share"]
+
+    assert share(torch.full((10,), 0.3)) == pytest.approx(1.0)
+    assert share(torch.eye(10)[0]) == pytest.approx(0.1)
+    assert share(torch.eye(10)[0, :3], torch.eye(10)[0, 3:]) == pytest.approx(0.1)  # in two micro-batches
+    assert share(torch.zeros(10)) == 0
 
 
 def test_the_straight_through_estimate_has_the_value_of_one_and_the_gradient_of_the_other():

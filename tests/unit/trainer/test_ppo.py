@@ -3,18 +3,19 @@
 import copy
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from rewarders.errors import ConfigError, NonFiniteLoss
+from rewarders.errors import CheckpointMismatch, ConfigError, NonFiniteLoss
 from trainer import checkpoint
 from trainer.algorithms import Dapo, DrGrpo, Gdpo, Grpo, Ppo
 from trainer.config import CriticSection, ModelSection, OptimSection, PretrainingSection, TrainConfig
 from trainer.critic import Critic, load_value_model, token_values
-from trainer.learner import Learner, StepSettings, build_learner
+from trainer.learner import Learner, StepSettings, build_learner, set_learning_rates
 from trainer.models import load_policy
 from trainer.optim import build_optimizer
 from trainer.pretraining import load_pretraining
@@ -164,12 +165,13 @@ def test_a_penalty_without_a_gradient_of_its_own_is_refused():
         Grpo(name="grpo", beta=1.0, kl="k1")
     with pytest.raises(ValueError, match="no gradient to pass through"):
         Grpo(name="grpo", kl="k3_straight_through", kl_in="reward")
-    with pytest.raises(ValueError, match="gdpo estimates advantages from the components"):
-        Gdpo(name="gdpo", kl_in="reward")
+    for divides in (Gdpo(name="gdpo"), Grpo(name="grpo")):
+        with pytest.raises(ValueError, match="part of the spread of rewards"):
+            type(divides)(name=divides.name, kl_in="reward")
 
 
 def test_a_penalty_in_the_reward_is_the_log_ratio_of_the_sequence(make_learner, make_batch):
-    learner = make_learner(Grpo(name="grpo", beta=0.5, kl="k1", kl_in="reward", std_eps=1.0))
+    learner = make_learner(DrGrpo(name="dr_grpo", beta=0.5, kl="k1", kl_in="reward"))
     with torch.no_grad():
         learner.model.model.norm.weight.mul_(1.4)
     batch = make_batch([0.0] * 8, LENGTHS)
@@ -187,6 +189,32 @@ def test_the_weight_of_the_penalty_follows_the_target(make_learner, make_batch):
     expected = 1.2 if metrics[0]["kl_sequence"] > 0.012 else 0.8
     assert [seen["kl_weight"] for seen in metrics] == pytest.approx([0.5, 0.5 * expected])
     assert learner.kl_weight == pytest.approx(0.5 * expected**2)
+
+
+def test_while_the_critic_warms_up_the_weight_of_the_penalty_stays(make_learner, make_batch):
+    algorithm = Ppo(name="ppo", beta=0.5, kl_target=0.01, kl_horizon=8)
+    learner = make_learner(algorithm, warmup_steps=2)
+    for step in (1, 2):
+        train_step(learner, make_batch(REWARDS, LENGTHS), step)
+        assert learner.kl_weight == 0.5
+    train_step(learner, make_batch(REWARDS, LENGTHS), 3)
+    assert learner.kl_weight == 0.4
+
+
+def test_the_policys_schedule_begins_when_the_critic_is_warm(make_learner):
+    config = TrainConfig.model_validate(
+        {
+            "run": {"dir": "unused", "steps": 9},
+            "model": {"path": "unused"},
+            "data": {"tasks": "t"},
+            "algorithm": {"name": "ppo"},
+            "critic": {"warmup_steps": 3, "lr": 1.0},
+            "optim": {"lr": 1.0, "warmup_steps": 4},
+        }
+    )
+    learner = make_learner()
+    assert [set_learning_rates(learner, config, step) for step in (1, 3, 4, 7)] == [0.0, 0.0, 0.25, 1.0]
+    assert learner.critic.optimizer.param_groups[0]["lr"] == 1.0
 
 
 def test_a_critic_that_overflows_stops_before_anything_moves(make_learner, make_batch):
@@ -209,6 +237,14 @@ def test_truncated_completions_can_be_left_out_of_the_loss(make_learner, make_ba
     expected = train_step(whole, batch)
     torch.testing.assert_close(found.advantage, expected.advantage)  # they still count in their group
     assert found.metrics["loss"] != expected.metrics["loss"]
+
+
+def test_what_ppo_does_not_learn_from_is_no_part_of_the_spread_of_advantages(make_learner, make_batch):
+    batch = make_batch([1.0, 1.0, 0.9, 0.8, -9.0, -9.0, -9.0, -9.0], LENGTHS)
+    cut = torch.tensor([False] * 4 + [True] * 4)
+    found = train_step(make_learner(Ppo(name="ppo", mask_truncated=True)), replace(batch, truncated=cut)).advantage
+    assert found[:4].min() < 0 < found[:4].max()
+    assert found[4:].isnan().all()
 
 
 def test_a_completion_near_the_longest_length_is_punished(make_learner, make_batch):
@@ -300,9 +336,53 @@ def test_the_streams_do_not_thin_each_other(make_learner, make_batch, policy, te
         torch.testing.assert_close(both[name], rewards[name] + texts_alone[name], rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("micro_batch", [1, 3, 64])
+def test_texts_are_learnt_though_no_group_disagrees_and_their_loss_is_said_whole(
+    make_learner, make_batch, policy, texts, micro_batch
+):
+    section = PretrainingSection(conversations=texts, batch=4)
+    examples = load_pretraining(section, policy.tokenizer, policy.stop_ids, 0)
+
+    def seen(size):
+        learner = make_learner(Grpo(name="grpo"), micro_batch=size)
+        learner.pretraining = examples
+        return train_step(learner, make_batch([1.0] * 8, LENGTHS)).metrics
+
+    assert seen(micro_batch)["stepped"] == 1
+    assert seen(micro_batch)["ptx_loss"] == pytest.approx(seen(2)["ptx_loss"], rel=1e-4)
+
+
 def test_more_rows_a_step_than_there_are_is_an_error(texts, policy):
     with pytest.raises(ConfigError, match=r"ptx\.batch = 9, and .* has 4 rows"):
         load_pretraining(PretrainingSection(conversations=texts, batch=9), policy.tokenizer, policy.stop_ids, 0)
+
+
+def test_a_run_does_not_go_on_against_another_reference(tmp_path, policy, model_path):
+    model = tmp_path / "model"
+    shutil.copytree(model_path, model)
+    config = TrainConfig.model_validate(
+        {
+            "run": {"dir": tmp_path, "steps": 9},
+            "model": {"path": str(model), "device": "cpu"},
+            "data": {"tasks": "t"},
+            "algorithm": {"name": "grpo", "beta": 0.1},
+        }
+    )
+    learner = build_learner(config, policy, None)
+    path = checkpoint.save(
+        tmp_path,
+        policy,
+        learner.optimizer,
+        step=1,
+        identity={},
+        offsets={},
+        keep=1,
+        reference=learner.reference_digest,
+    )
+    build_learner(config, policy, checkpoint.read(path))
+    build_tiny_model(model, "0123456789+=abcd", hidden=16, layers=2, heads=2, seed=8)
+    with pytest.raises(CheckpointMismatch, match="has other weights than when the run began"):
+        build_learner(config, policy, checkpoint.read(path))
 
 
 def test_a_learner_comes_back_from_a_checkpoint_bit_for_bit(tmp_path, policy, model_path, make_batch):

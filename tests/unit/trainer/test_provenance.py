@@ -1,4 +1,5 @@
 import re
+import subprocess
 
 import torch
 
@@ -37,6 +38,20 @@ def test_another_chat_template_is_another_tokenizer(policy):
     before = tokenizer_digest(policy.tokenizer)
     policy.tokenizer.chat_template += " "
     assert tokenizer_digest(policy.tokenizer) != before
+
+
+def test_the_commit_around_an_environment_is_not_this_package_s(tmp_path, monkeypatch):
+    package = tmp_path / "venv/trainer"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.setattr("trainer.provenance._PACKAGE", package)
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "somebody else's"], check=True)
+    assert commit() is None
+    subprocess.run([*git, "add", "venv"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "ours"], check=True)
+    assert re.fullmatch(r"[0-9a-f]{40}", commit() or "")
 
 
 def test_the_code_has_a_digest_with_and_without_git(monkeypatch):

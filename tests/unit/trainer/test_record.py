@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from env_server.schemas import ScoredItem, Status
-from rewarders.errors import ConfigError, FaultBudgetExceeded, TrainingError
+from rewarders.errors import CheckpointMismatch, ConfigError, FaultBudgetExceeded, NonFiniteLoss, TrainingError
 from rewarders.types import FinishReason
 from trainer.checkpoint import save
 from trainer.config import TrainConfig
@@ -12,6 +12,7 @@ from trainer.log_lines import read_lines
 from trainer.record import RunRecord, locked, run_nonce
 from trainer.rollouts import Rollout
 from trainer.samplers import Sample
+from trainer.samplers.replica import ServerLost
 
 CONFIG = TrainConfig.model_validate(
     {
@@ -113,6 +114,28 @@ def test_a_run_keeps_its_nonce_while_it_goes_on_from_checkpoints(tmp_path, polic
         raise FaultBudgetExceeded("an outage")
     with run_nonce(tmp_path / "run") as mended:
         assert mended != resumed, "the recorded faults would be answered again"
+
+
+@pytest.mark.parametrize("kind", [CheckpointMismatch, NonFiniteLoss, ServerLost])
+def test_an_end_that_says_nothing_about_the_answers_keeps_the_nonce(tmp_path, policy, kind):
+    """Asking again would leave second records, and a judge may answer otherwise the second time."""
+    optimizer = torch.optim.AdamW(policy.model.parameters())
+    save(tmp_path / "checkpoints", policy, optimizer, step=1, identity={}, offsets={}, keep=1)
+    with pytest.raises(kind), run_nonce(tmp_path) as before:
+        raise kind("an end")
+    with run_nonce(tmp_path) as after:
+        assert after == before
+
+
+def test_what_a_power_failure_leaves_in_a_log_is_no_obstacle(tmp_path, opened):
+    record = opened()
+    record.metrics(3, {"reward_mean": 0.5})
+    offsets = record.offsets()
+    record.close()
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(b'\0\0\0\n{"step": 4, "rew\n\xff\n')
+    opened(**offsets)
+    assert read_lines(tmp_path / "metrics.jsonl") == [{"step": 3, "reward_mean": 0.5}]
 
 
 def test_a_run_directory_that_is_a_file_is_an_error_of_the_configuration(tmp_path):

@@ -52,6 +52,14 @@ def test_the_kl_weight_follows_its_target_in_nats_a_sequence():
     assert found[1:] == pytest.approx([0.198976, 0.198976, 0.1994853786, 0.2005067437], abs=1e-9)
 
 
+def test_a_batch_beyond_the_horizon_never_makes_divergence_pay():
+    weight = 0.05
+    for kl in (1.0, 1.0, 30.0, 1.0):
+        weight = adapted(weight, kl, target=6, sequences=1024, horizon=100)
+        assert weight > 0
+    assert weight == pytest.approx(0.05 * 0.8 * 0.8 * 1.2 * 0.8)
+
+
 def test_a_completion_near_the_longest_length_costs_up_to_one():
     lengths = torch.tensor([16384, 18432, 20480, 20481])
     assert soft_overlong(lengths, 20480, 4096).tolist() == [0.0, -0.5, -1.0, -1.0]

@@ -11,7 +11,7 @@ from rewarders.errors import ConfigError
 from trainer.checkpoint import identity_of
 from trainer.config import TrainConfig
 from trainer.models import Policy
-from trainer.samplers.building import built_sampler, sampler_dtype
+from trainer.samplers.building import built_sampler, engine_arguments, sampler_dtype
 from trainer.samplers.hf import HfSampler
 from trainer.samplers.section import MAY_DIFFER, SamplerSection
 from trainer.samplers.spawning import spawned_vllm
@@ -63,6 +63,19 @@ def test_a_sampler_computes_in_the_precision_of_the_model_unless_told(tmp_path: 
     assert sampler_dtype(served) == "bfloat16"
 
 
+def test_vllm_loads_the_files_that_the_trainer_loads(tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch):
+    """Another revision, or another hub's model of that name, may have another shape."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "m").mkdir()
+    for model, path, revision in (
+        ({"path": "me/m", "revision": "abc123"}, "me/m", "abc123"),
+        ({"path": "~/m"}, str(tmp_path / "m"), None),
+    ):
+        chosen = config(tmp_path, kind="vllm_colocated").model_dump() | {"model": model}
+        arguments = engine_arguments(TrainConfig.model_validate(chosen), policy)
+        assert (arguments["model"], arguments["revision"]) == (path, revision)
+
+
 def test_the_default_samples_with_the_model_itself(tmp_path: Path, policy: Policy):
     with built_sampler(config(tmp_path), policy) as sampler:
         assert isinstance(sampler, HfSampler)
@@ -87,9 +100,11 @@ def test_a_server_that_ends_at_once_is_quoted(tmp_path: Path, monkeypatch: pytes
         pass
     monkeypatch.setattr("trainer.samplers.spawning.find_spec", lambda _: object())
     monkeypatch.setattr("trainer.samplers.spawning.SERVER_MODULE", "no_such_module_at_all")
+    (tmp_path / "vllm-0.log").write_text("why the last one ended\n")
     with (
         pytest.raises(ConfigError, match=r"ended with status 1: .*no_such_module_at_all") as raised,
         spawned_vllm(1, [], logs=tmp_path, on_cpu=True, start_timeout_s=30),
     ):
         pass
     assert str(tmp_path / "vllm-0.log") in raised.value.hint
+    assert (tmp_path / "vllm-0.log.before").read_text() == "why the last one ended\n"

@@ -110,9 +110,17 @@ def test_nothing_about_a_draw_is_left_to_the_server():
 def test_a_started_server_is_one_that_would_be_accepted():
     arguments = serve_arguments(model="m", dtype="float32", max_tokens=88, memory_share=0.3, eager=True)
     assert "processed_logprobs" in arguments
+    assert "--revision" not in arguments
     assert WORKER_EXTENSION in arguments
     module, _, name = WORKER_EXTENSION.rpartition(".")
     assert hasattr(__import__(module, fromlist=[name]), name)
+
+
+def test_a_started_server_loads_the_revision_that_is_trained():
+    arguments = serve_arguments(
+        model="m", revision="abc123", dtype="float32", max_tokens=88, memory_share=0.3, eager=True
+    )
+    assert arguments[arguments.index("--revision") + 1] == "abc123"
 
 
 def test_rows_have_seeds_of_their_own_that_vllm_takes():
@@ -143,6 +151,8 @@ def test_both_routes_tell_the_same():
         (Generation((5,), (-1.0,), FinishReason.ABORT, ("step-3",)), ServerLost, "ended a completion with abort"),
         (Generation((), (), FinishReason.STOP, ("step-3",)), ServerLost, "after 0 tokens"),
         (Generation((5, 6), (-1.0,), FinishReason.STOP, ("step-3",)), ServerLost, "2 tokens and 1 log-prob"),
+        (Generation((5,), (float("nan"),), FinishReason.STOP, ("step-3",)), ServerLost, "no finite number"),
+        (Generation((5,), (float("-inf"),), FinishReason.STOP, None), ServerLost, "no finite number"),
     ],
 )
 def test_a_completion_that_cannot_be_trained_on_is_an_error(generation: Generation, error: type, said: str):
