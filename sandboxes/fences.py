@@ -38,6 +38,9 @@ class Block:
     text: str
     closed: bool
     """Whether a closing fence ends it, and not the end of the text."""
+    start: int
+    end: int
+    """Where it stands in the text, fences included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +79,10 @@ def blocks(text: str) -> Iterator[Block]:
         if opening is None:
             opening = line if _opens(line) else None
         elif _closes(line, opening):
-            yield _block(text, opening, line.start(), closed=True)
+            yield _block(text, opening, line)
             opening = None
     if opening is not None:
-        yield _block(text, opening, len(text), closed=False)
+        yield _block(text, opening, None)
 
 
 @cache
@@ -112,11 +115,12 @@ def _columns(line: re.Match[str]) -> int:
     return len(line[1].expandtabs(4))
 
 
-def _block(text: str, opening: re.Match[str], end: int, *, closed: bool) -> Block:
-    inside = text[opening.end() + 1 : end].replace("\r\n", "\n")
+def _block(text: str, opening: re.Match[str], closing: re.Match[str] | None) -> Block:
+    inside = text[opening.end() + 1 : closing.start() if closing else len(text)].replace("\r\n", "\n")
     if opening[1]:
         inside = re.sub(rf"^[ \t]{{1,{len(opening[1])}}}", "", inside, flags=re.MULTILINE)
-    return Block(_tag(opening[3]), inside, closed)
+    end = closing.end() if closing else len(text)
+    return Block(_tag(opening[3]), inside, closing is not None, opening.start(), end)
 
 
 def _tag(info: str) -> str:

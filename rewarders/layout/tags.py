@@ -1,4 +1,4 @@
-"""Rewarders that look at the shape of a completion and not at what it says."""
+"""`layout.tags`: the completion is exactly the asked-for sections."""
 
 import re
 from enum import StrEnum
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rewarders.registry import rewarder
 from rewarders.types import Completion, Verdict
+from sandboxes.fences import blocks
 
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 
@@ -24,6 +25,8 @@ class TagsReason(StrEnum):
     STRAY_TEXT = "stray_text"
     """Something other than white space stands before, between or after the sections."""
     EMPTY_SECTION = "empty_section"
+    IN_CODE = "in_code"
+    """A tag stands inside of a fenced block that is closed, where it is code and no mark-up."""
 
 
 class TagsParams(BaseModel):
@@ -43,13 +46,12 @@ class TagsParams(BaseModel):
         return self
 
 
-@rewarder("layout.tags", version="1.0", params=TagsParams)
+@rewarder("layout.tags", version="1.1", params=TagsParams)
 def tags(completion: Completion, reference: None, params: TagsParams) -> Verdict:
     """1 if the completion is exactly the asked-for sections, each once, in order and not empty; else 0."""
     text = f"<{params.tags[0]}>{completion.text}" if params.opened else completion.text
     reason, tag = _tags_reason(text, params.tags)
-    evidence = {"tag": tag} if tag else {}
-    return Verdict(score=float(reason is TagsReason.OK), reason=reason, evidence=dict(evidence))
+    return Verdict(score=float(reason is TagsReason.OK), reason=reason, evidence={"tag": tag} if tag else {})
 
 
 def _tags_reason(text: str, names: tuple[str, ...]) -> tuple[TagsReason, str]:
@@ -62,6 +64,10 @@ def _tags_reason(text: str, names: tuple[str, ...]) -> tuple[TagsReason, str]:
     places = [text.index(marker) for marker in markers]
     if places != sorted(places):
         return TagsReason.WRONG_ORDER, ""
+    for block in blocks(text):
+        for place, marker in zip(places, markers, strict=True):
+            if block.closed and block.start <= place < block.end:
+                return TagsReason.IN_CODE, marker
     return _content_reason(re.split("|".join(map(re.escape, markers)), text), names)
 
 
@@ -73,52 +79,3 @@ def _content_reason(pieces: list[str], names: tuple[str, ...]) -> tuple[TagsReas
         if not inside.strip():
             return TagsReason.EMPTY_SECTION, f"<{name}>"
     return TagsReason.OK, ""
-
-
-class LengthReason(StrEnum):
-    """Why a verdict of `layout.length` is what it is."""
-
-    OK = "ok"
-    TOO_SHORT = "too_short"
-    NEARLY_TOO_LONG = "nearly_too_long"
-    """Within the soft zone: the score falls from 1 to 0."""
-    TOO_LONG = "too_long"
-
-
-class LengthParams(BaseModel):
-    """Settings of `layout.length`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_chars: Annotated[int, Field(ge=0)] = 0
-    """A shorter completion scores 0."""
-    max_chars: Annotated[int, Field(ge=1)] = 4096
-    """A longer completion scores 0."""
-    soft_chars: Annotated[int, Field(ge=0)] = 0
-    """Width of the zone below `max_chars` in which the score falls linearly from 1 to 0."""
-
-    @model_validator(mode="after")
-    def _zones_fit(self) -> Self:
-        if self.min_chars > self.max_chars - self.soft_chars:
-            raise ValueError("min_chars reaches into the soft zone or over max_chars; lower it or soft_chars")
-        return self
-
-
-@rewarder("layout.length", version="1.0", params=LengthParams)
-def length(completion: Completion, reference: None, params: LengthParams) -> Verdict:
-    """1 within the limits, 0 outside, and a linear ramp in the soft zone before the upper one.
-
-    The ramp is the soft overlong punishment of DAPO (arXiv:2503.14476, equation 13) moved from [-1, 0] to [0,
-    1], in characters instead of tokens.
-    """
-    chars = len(completion.text)
-    spare = params.max_chars - chars
-    if chars < params.min_chars:
-        score, reason = 0.0, LengthReason.TOO_SHORT
-    elif spare < 0:
-        score, reason = 0.0, LengthReason.TOO_LONG
-    elif spare < params.soft_chars:
-        score, reason = spare / params.soft_chars, LengthReason.NEARLY_TOO_LONG
-    else:
-        score, reason = 1.0, LengthReason.OK
-    return Verdict(score=score, reason=reason, evidence={"chars": chars})
