@@ -7,7 +7,7 @@ AssayError                       carries a hint: what to do next
 │   ├── InvalidBody · TooLarge · UnsupportedMedia · RequestTimeout · NotFound · IdempotencyConflict
 │   └── InvalidTask · UnknownRubric            one item of a batch; its neighbours are scored
 ├── FaultError                   ours: reward null, HTTP 200
-│   └── RewarderFault
+│   └── RewarderFault · JudgeFault · ModelFault
 ├── Overloaded · Unavailable · LedgerError   could not be taken, or not be recorded       503
 └── TrainingError                FaultBudgetExceeded · NonFiniteLoss · CheckpointMismatch exit 1
 """
@@ -112,6 +112,14 @@ class FaultError(AssayError):
 
 class RewarderFault(FaultError):
     """A plug-in raised, returned something else than a verdict, or could not be run."""
+
+
+class JudgeFault(FaultError):
+    """A judge could not be asked, or answers nothing that can be read whatever it is asked."""
+
+
+class ModelFault(FaultError):
+    """A reward model could not be asked, or gave no finite number."""
 
 
 class Overloaded(AssayError):

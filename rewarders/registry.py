@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
 
@@ -34,31 +34,12 @@ CPU_BUDGET_S = 2.0
 MAX_CPU_BUDGET_S = 3600.0
 _UNECHOED = frozenset(
     [
-        "missing",
-        "string_type",
-        "int_type",
-        "float_type",
-        "bool_type",
-        "dict_type",
-        "list_type",
-        "tuple_type",
-        "model_type",
-        "model_attributes_type",
-        "greater_than",
-        "greater_than_equal",
-        "less_than",
-        "less_than_equal",
-        "finite_number",
-        "int_from_float",
-        "literal_error",
-        "enum",
-        "too_short",
-        "too_long",
-        "string_too_short",
-        "string_too_long",
-        "string_pattern_mismatch",
+        "missing", "string_type", "int_type", "float_type", "bool_type", "dict_type", "list_type", "tuple_type",
+        "model_type", "model_attributes_type", "greater_than", "greater_than_equal", "less_than", "less_than_equal",
+        "finite_number", "int_from_float", "literal_error", "enum", "too_short", "too_long", "string_too_short",
+        "string_too_long", "string_pattern_mismatch",
     ]
-)
+)  # fmt: skip
 """Kinds of problems whose message holds nothing of the input."""
 
 Scorer = Callable[..., Verdict | Awaitable[Verdict]]
@@ -82,6 +63,7 @@ class Mark:
     cpu_budget_s: float | None
     preload: tuple[str, ...]
     check: ReferenceCheck | None
+    opinion: Literal["judge", "model"] | None
 
 
 def rewarder(
@@ -93,6 +75,7 @@ def rewarder(
     cpu_budget_s: float | None = None,
     preload: Sequence[str] = (),
     check: ReferenceCheck | None = None,
+    opinion: Literal["judge", "model"] | None = None,
 ) -> Callable[[S], S]:
     """Mark a function as a rewarder.
 
@@ -110,8 +93,10 @@ def rewarder(
         preload: modules that worker processes import ahead of the first call; for plain functions alone.
         check: `check(reference, params)` says what is wrong with a reference that validates, as `TaskProblem`s. It is
             what `env-server check-tasks` asks; serving does not. It runs in a worker process, under the same budget.
+        opinion: the score is what a model thinks: a rubric that pays it has to make its verifiers gates, so that it
+            never raises what a check failed. That of a `judge` is paid only where the judge is calibrated for it.
     """
-    mark = Mark(name, version, params, reference, cpu_budget_s, tuple(preload), check)
+    mark = Mark(name, version, params, reference, cpu_budget_s, tuple(preload), check, opinion)
 
     def attach(function: S) -> S:
         function.__rewarder__ = mark  # type: ignore[attr-defined]
@@ -142,6 +127,8 @@ class RewarderSpec:
     """
     check: ReferenceCheck | None = None
     """Says what is wrong with a reference that validates."""
+    opinion: Literal["judge", "model"] | None = None
+    """Whose opinion the score is, where it is one."""
 
     @cached_property
     def checker(self) -> "RewarderSpec | None":
@@ -180,6 +167,11 @@ class RewarderSpec:
     def reference_fields(self) -> frozenset[str]:
         """Names of the reference fields it reads."""
         return frozenset(self.reference.model_fields) if self.reference else frozenset()
+
+    @property
+    def reads_everything(self) -> bool:
+        """Whether nobody knows which fields it reads, so that none is one too many."""
+        return False
 
     def project(self, reference: JsonValue) -> JsonValue:
         """Several rewarders share one reference, so each sees only the fields it declares."""
@@ -251,7 +243,7 @@ class Registry:
         spec = RewarderSpec(
             mark.name, mark.version, function, mark.params or NoParams, mark.reference,
             None if is_async else mark.cpu_budget_s or CPU_BUDGET_S, mark.preload,
-            distribution, _code_digest(packages, distribution), mark.check,
+            distribution, code_digest(packages, distribution), mark.check, mark.opinion,
         )  # fmt: skip
         return self._take(spec)
 
@@ -373,8 +365,8 @@ def _check_arguments(function: Scorer, mark: Mark, where: str) -> None:
         )
 
 
-def _code_digest(modules: Sequence[str], distribution: str) -> str:
-    """Of the top-level packages that hold the modules. Raises PluginError."""
+def code_digest(modules: Sequence[str], distribution: str) -> str:
+    """Of every Python file of the top-level packages that hold the modules. Raises PluginError."""
     try:
         return digest([entry for module in modules for entry in _hashed_files(module)])
     except OSError as error:

@@ -4,7 +4,9 @@
 2. Otherwise a fault in a gate or in a paid part leaves the completion unscored.
 3. Otherwise the reward is the weighted mean, or the weighted sum, of the paid parts.
 
-A part with weight 0 that is no gate is observed: recorded, never paid, and its fault changes nothing.
+A part with weight 0 that is no gate is observed: recorded, never paid, and its fault changes nothing. So is a part
+whose component says why it only observes, whatever the rubric says; where that leaves nothing to be paid, the
+completion is unscored.
 """
 
 import math
@@ -81,7 +83,12 @@ class Rubric(Wire):
     @property
     def denominator(self) -> float:
         """What weighted scores are divided by: penalties subtract, they do not dilute."""
-        return sum(part.weight for part in self.parts if part.weight > 0) if self.aggregate == "mean" else 1.0
+        return self.denominator_of(self.parts)
+
+    def denominator_of(self, parts: Sequence[Part]) -> float:
+        """The same where these of its parts stand; 0 where none of them pays."""
+        paid = sum(part.weight for part in parts if part.weight > 0)
+        return paid if self.aggregate == "mean" or not paid else 1.0
 
 
 def combine(rubric: Rubric, components: Sequence[Component]) -> tuple[float | None, tuple[Component, ...]]:
@@ -90,20 +97,29 @@ def combine(rubric: Rubric, components: Sequence[Component]) -> tuple[float | No
     Returns the reward, None where the completion is unscored, and the components with contributions that add up to
     the reward exactly.
     """
-    values = [_value(part, component) for part, component in zip(rubric.parts, components, strict=True)]
-    parts = list(zip(rubric.parts, values, strict=True))
+    standing = [_standing(part, component) for part, component in zip(rubric.parts, components, strict=True)]
+    values = [_value(part, component) for part, component in zip(standing, components, strict=True)]
+    parts = list(zip(standing, values, strict=True))
     closed = next((index for index, (part, value) in enumerate(parts) if part.gate and value == 0), None)
     if closed is None and any(part.counts and value is None for part, value in parts):
         return None, tuple(components)
+    denominator = rubric.denominator_of(standing)
+    if closed is None and denominator == 0:
+        return None, tuple(components)
     weighted = [part.weight * (value or 0.0) for part, value in parts]
-    shares = [amount / rubric.denominator for amount in weighted]
-    reward = math.fsum(weighted) / rubric.denominator
+    shares = [amount / (denominator or 1.0) for amount in weighted]
+    reward = math.fsum(weighted) / (denominator or 1.0)
     if closed is not None:
         shares[closed] -= math.fsum(shares)
         reward = 0.0
     shares, reward = _exactly_additive(shares, reward)
     contributed = (c.model_copy(update={"contribution": s}) for c, s in zip(components, shares, strict=True))
     return reward, tuple(contributed)
+
+
+def _standing(part: Part, component: Component) -> Part:
+    """The part as it counts for this component."""
+    return part.model_copy(update={"weight": 0.0, "gate": False}) if component.observed else part
 
 
 def _value(part: Part, component: Component) -> float | None:

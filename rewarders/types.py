@@ -137,6 +137,9 @@ class Component(Wire):
     gate: bool = False
     verdict: Verdict | None = None
     fault: Fault | None = None
+    observed: str | None = None
+    """Why it counts for nothing although the rubric would pay it: a judge that is not calibrated. Recorded all the
+    same."""
     contribution: float = 0.0
     """Signed share of the reward after weights and gates; the contributions add up to it exactly."""
     cpu_s: Duration = 0.0
@@ -167,4 +170,5 @@ class RewardBreakdown(Wire):
         if self.reward is not None:
             return None
         counted = (part.fault for part in self.components if part.fault and (part.gate or part.weight))
-        return next(counted, None)
+        unpaid = (Fault(kind="JudgeFault", message=part.observed) for part in self.components if part.observed)
+        return next(counted, None) or next(unpaid, None)

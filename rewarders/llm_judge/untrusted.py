@@ -1,0 +1,47 @@
+"""Text that nobody trusts, spelled so that it can stand in a prompt. Pure, linear, and nothing is lost.
+
+It becomes one JSON string. What JSON leaves alone and a model or its tokenizer may take for more than text is escaped
+as well: characters that cannot be seen, and the beginning of whatever looks like a tag (`<|im_start|>`, `</s>`,
+`[INST]`), which some servers turn into the control token of that name.
+"""
+
+import json
+import re
+
+_UNSEEN = (
+    "\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U0010ffff"
+)
+_LIKE_A_TAG = r"<(?=[|｜/!?a-zA-Z])|\[(?=/?[A-Z][A-Z_]+)"
+_ESCAPED = re.compile(f"[{_UNSEEN}]|{_LIKE_A_TAG}")
+_INERT = re.compile(f"[{_UNSEEN}]|[^\\w .,;:!?'()+*/=%-]")
+
+
+_CONTROL_TOKEN = re.compile(r"<(?=[|｜]|/?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn)>)|\[(?=/?[A-Z][A-Z_]+\])")
+
+
+def defused(text: str) -> str:
+    """The text with a space in whatever a tokenizer may take for a control token; for models that take no JSON."""
+    return _CONTROL_TOKEN.sub(lambda found: f"{found[0]} ", text)
+
+
+def quoted(text: str, *, inert: bool = False) -> str:
+    """The text as one line of JSON.
+
+    Args:
+        text: anything, lone surrogates included.
+        inert: escape every quotation mark, brace, bracket and the like too, so that not even a careless copy of it
+            can be read as JSON, Markdown or a tag.
+    """
+    if inert:
+        return f'"{_INERT.sub(_escape, text)}"'
+    return _ESCAPED.sub(_escape, json.dumps(text, ensure_ascii=False))
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
