@@ -10,12 +10,16 @@ from env_server.calls import CallPool
 from env_server.config import RemoteConfig, SandboxConfig, ServiceConfig
 from env_server.engine import SERVICE_BUILD, Engine
 from env_server.idempotency import Replays
+from env_server.isolation import LoadedPlugins, load_plugins
+from env_server.judges.calibrations import Calibrations
+from env_server.judges.keeper import ModelKeeper
 from env_server.ledger.reader import LedgerReader
 from env_server.ledger.writer import LedgerWriter
 from env_server.routes import documents, reading, score
 from env_server.rubric_book import RubricBook
 from env_server.sandbox_keeper import Backend, SandboxKeeper
 from env_server.service import Service
+from env_server.worker_pools import IsolatedPool, WorkerPools
 from env_server.workers import WorkerPool
 from rewarders.errors import ConfigError
 from rewarders.registry import Registry
@@ -48,12 +52,13 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
         ConfigError, PluginError: something does not fit together.
         LedgerError: the ledger cannot be opened.
     """
-    registry = Registry.load(config.plugins.load, config.plugins.modules)
+    plugins = load_plugins(config)
+    registry = plugins.registry
     _check_budgets(registry, config)
     rubrics = RubricBook(config.rubrics.values(), registry)
     sandbox = SandboxKeeper(build_sandbox(config.sandbox) if rubrics.has_async_parts else None)
-    pool = WorkerPool(config.workers, config.plugins, registry.fingerprint)
-    calls = CallPool(config.calls, sandbox, config.sandbox.parallel)
+    pool = build_pools(config, plugins)
+    calls = CallPool(config.calls, sandbox, build_models(config), config.sandbox.parallel)
     async with AsyncExitStack() as closing:
         ledger, reader = _open_ledger(config, closing)
         closing.push_async_callback(pool.close)
@@ -61,6 +66,28 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
         closing.push_async_callback(calls.close)
         await calls.start()
         yield Service(config, registry, Engine(rubrics, pool, calls, ledger), sandbox, Replays(ledger), reader)
+
+
+def build_models(config: ServiceConfig) -> ModelKeeper:
+    """Judges and reward models as configured, not asked anything yet. Raises ConfigError."""
+    from env_server.judges.judge import ConfiguredJudge
+    from env_server.judges.memory import Memory
+    from env_server.judges.reward_model import ConfiguredRewardModel
+
+    memory = Memory(config.ledger.data_dir if config.ledger.enabled else None)
+    judges = {name: ConfiguredJudge(name, one, memory) for name, one in config.judges.items()}
+    models = {name: ConfiguredRewardModel(name, one) for name, one in config.reward_models.items()}
+    return ModelKeeper(judges, models, Calibrations.load(config.calibration), memory)
+
+
+def build_pools(config: ServiceConfig, plugins: LoadedPlugins) -> WorkerPools:
+    """Workers for the service's own rewarders, and for each isolated plug-in."""
+    isolated = {}
+    for plugin in plugins.isolated:
+        workers = config.workers.model_copy(update={"processes": plugin.config.processes or config.workers.processes})
+        pool = WorkerPool(workers, plugin.as_plugins, plugin.fingerprint, plugin.python)
+        isolated[plugin.name] = IsolatedPool(plugin, pool)
+    return WorkerPools(WorkerPool(config.workers, config.plugins, plugins.fingerprint), isolated)
 
 
 def build_sandbox(config: SandboxConfig) -> Backend | None:

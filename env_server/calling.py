@@ -1,18 +1,20 @@
 """One call of an async rewarder: its attempts, its deadline, and what it comes to. Always a reply, never an error."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from env_server.blame import MAX_ATTEMPTS
+from env_server.judges.keeper import ModelKeeper
 from env_server.sandbox_keeper import SandboxKeeper
 from env_server.tools import CallTools, Meter, Stopwatch
 from env_server.worker_process import Reply
 from rewarders.errors import AssayError, FaultError, RewarderFault, boundary
 from rewarders.registry import RewarderSpec
-from rewarders.types import Completion, Fault, Verdict
+from rewarders.types import Completion, Fault, Message, Verdict
 from sandboxes.errors import SandboxFault
 
 _RETRY_PAUSE_S = 0.2
@@ -28,6 +30,7 @@ class Call:
     completion: dict[str, Any]
     reference: BaseModel | None
     params: dict[str, Any]
+    prompt: Sequence[Message] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Caller:
     """Makes calls, on the event loop that the sandbox lives on."""
 
     keeper: SandboxKeeper
+    models: ModelKeeper
     turns: asyncio.Semaphore
     """How many calls may use the sandbox at once; those that wait for it are not on the clock."""
     timeout_s: float
@@ -48,11 +52,19 @@ class Caller:
             if isinstance(outcome, Verdict) or not outcome.retryable or watch.spent_s >= self.timeout_s:
                 break
         verdict, fault = (outcome, None) if isinstance(outcome, Verdict) else (None, outcome)
-        return Reply(verdict=verdict, fault=fault, cpu_s=meter.cpu_s, wall_s=watch.spent_s, sandbox=meter.record)
+        return Reply(
+            verdict=verdict,
+            fault=fault,
+            cpu_s=meter.cpu_s,
+            wall_s=watch.spent_s,
+            sandbox=meter.record,
+            models=meter.models,
+            observed=self.models.calibrations.objection(call.spec, call.params, meter.identities),
+        )
 
     async def _attempt(self, call: Call, attempt: int, meter: Meter, watch: Stopwatch) -> Verdict | Fault:
         """In a task of its own: whatever a plug-in does to it, it is ended, and its tools with it."""
-        tools = CallTools(self.keeper, self.turns, meter, watch)
+        tools = CallTools(self.keeper, self.turns, meter, watch, models=self.models, prompt=call.prompt)
         task = asyncio.create_task(_judge(call, tools, attempt), name=call.spec.name)
         try:
             await self._wait(task, watch)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from env_server.calling import Call, Caller
 from env_server.config import CallsConfig
+from env_server.judges.keeper import ModelKeeper
 from env_server.loop_thread import LoopThread
 from env_server.sandbox_keeper import SandboxKeeper
 from env_server.worker_process import Reply, reply
@@ -37,17 +38,26 @@ class _Ticket:
 class CallPool:
     """Makes calls; every one is answered with a verdict or a fault."""
 
-    def __init__(self, config: CallsConfig, keeper: SandboxKeeper, parallel: int, *, patience_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        config: CallsConfig,
+        keeper: SandboxKeeper,
+        models: ModelKeeper,
+        parallel: int,
+        *,
+        patience_s: float = 30.0,
+    ) -> None:
         """Nothing runs before `start`.
 
         Args:
             config: how many calls at once, and for how long.
             keeper: of the sandbox that goes with them.
+            models: judges and reward models.
             parallel: how many calls may use the sandbox at once.
             patience_s: how long the loop may be blocked before it is given up.
         """
-        self._config, self._keeper, self._patience_s = config, keeper, patience_s
-        self._caller = Caller(keeper, asyncio.Semaphore(parallel), config.timeout_s)
+        self._config, self._keeper, self._models, self._patience_s = config, keeper, models, patience_s
+        self._caller = Caller(keeper, models, asyncio.Semaphore(parallel), config.timeout_s)
         self._thread = LoopThread("calls")
         self._queue: asyncio.Queue[_Ticket] = asyncio.Queue()
         self._places: list[asyncio.Task[None]] = []
@@ -138,4 +148,5 @@ class CallPool:
         for place in self._places:
             place.cancel()
         await asyncio.gather(*self._places, return_exceptions=True)
+        await self._models.close()
         await self._keeper.close()

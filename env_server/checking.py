@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from env_server.app import build_sandbox, open_service
 from env_server.config import ServiceConfig
+from env_server.isolation import load_plugins
 from env_server.ledger.writer import LedgerWriter
 from env_server.rubric_book import RubricBook
 from env_server.sandbox_keeper import SandboxKeeper
-from rewarders.errors import AssayError, ConfigError
-from rewarders.registry import Registry
+from rewarders.errors import AssayError, ConfigError, PluginError
 from sandboxes.errors import SandboxFault
 
 
@@ -44,12 +44,14 @@ def _try(name: str, attempt: Callable[[], str]) -> Check:
 
 
 def _plugins(config: ServiceConfig) -> str:
-    names = [spec.name for spec in Registry.load(config.plugins.load, config.plugins.modules)]
-    return ", ".join(names)
+    plugins = load_plugins(config)
+    if troubles := "; ".join(plugins.troubles):
+        raise PluginError(f"{troubles}; its rewarders are answered with faults, and all others score")
+    return ", ".join(spec.name for spec in plugins.registry)
 
 
 def _rubrics(config: ServiceConfig) -> str:
-    return ", ".join(RubricBook(config.rubrics.values(), Registry.load(config.plugins.load, config.plugins.modules)))
+    return ", ".join(RubricBook(config.rubrics.values(), load_plugins(config).registry))
 
 
 def _ledger(config: ServiceConfig) -> str:
@@ -63,7 +65,7 @@ def _ledger(config: ServiceConfig) -> str:
 
 
 async def _sandbox(config: ServiceConfig) -> str:
-    rubrics = RubricBook(config.rubrics.values(), Registry.load(config.plugins.load, config.plugins.modules))
+    rubrics = RubricBook(config.rubrics.values(), load_plugins(config).registry)
     if not rubrics.has_async_parts:
         return "not needed: no rubric runs programs"
     keeper = SandboxKeeper(build_sandbox(config.sandbox))

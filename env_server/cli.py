@@ -1,4 +1,4 @@
-"""`env-server`: serve, check, check-tasks, score, plugins, audit; `sandbox` is in `sandbox_cli.py`.
+"""`env-server`: serve, check, check-tasks, score, audit; `plugins`, `sandbox` and `judge` are in files of their own.
 
 Exit codes: 0 yes; 1 the thing asked about is bad; 2 asked wrongly; 3 could not find out.
 """
@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from env_server.config import ServiceConfig, load_config
+from env_server.config import load_config
+from env_server.judge_cli import judge
+from env_server.plugins_cli import plugins
 from env_server.sandbox_cli import sandbox
 from env_server.terminal import AsJson, ConfigFile, err, mark, out, plain, print_json
 from rewarders.errors import AssayError, ConfigError, LedgerError, PluginError
-from rewarders.registry import Registry, RewarderSpec
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The Assay reward service.")
-plugins = typer.Typer(no_args_is_help=True, help="The rewarders that are installed.")
 audit = typer.Typer(no_args_is_help=True, help="The ledger: look at records and verify the chain. Needs no server.")
 app.add_typer(plugins, name="plugins")
 app.add_typer(audit, name="audit")
 app.add_typer(sandbox, name="sandbox")
+app.add_typer(judge, name="judge")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where the ledger lives [./assay-data].")]
 
@@ -117,33 +117,6 @@ def check_tasks(
     raise typer.Exit(0 if tally.is_sound(strict=strict) else 1)
 
 
-@plugins.command("list")
-def plugins_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """List the rewarders that are loaded, and who supplied them."""
-    specs = list(_registry(load_config(config, {})))
-    if as_json:
-        print_json([spec.describe() for spec in specs])
-        return
-    table = Table("rewarder", "version", "from", "what it does", box=None, header_style="bold")
-    for spec in specs:
-        table.add_row(spec.name, spec.version, spec.distribution, plain(spec.summary))
-    out.print(table)
-
-
-@plugins.command("show")
-def plugins_show(name: str, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show one rewarder: version, origin, parameters, and what it reads of a task's reference."""
-    registry = _registry(load_config(config, {}))
-    spec = registry.get(name)
-    if spec is None:
-        known = ", ".join(known.name for known in registry) or "none"
-        raise ConfigError(f"there is no rewarder {name!r}", hint=f"loaded rewarders: {known}")
-    if as_json:
-        print_json(spec.describe())
-    else:
-        _print_spec(spec)
-
-
 @audit.command("show")
 def audit_show(record_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Show one record: the task, the completion, and where the reward came from."""
@@ -181,25 +154,11 @@ def audit_verify(
     raise typer.Exit(1 if verification.findings else 0)
 
 
-def _registry(config: ServiceConfig) -> Registry:
-    return Registry.load(config.plugins.load, config.plugins.modules)
-
-
 def _ledger_dir(data_dir: Path | None) -> Path:
     directory = load_config(None, {"ledger.data_dir": data_dir}).ledger.data_dir
     if not directory.is_dir():
         raise LedgerError(f"there is no directory {directory}", hint="give the service's data directory to --data-dir")
     return directory
-
-
-def _print_spec(spec: RewarderSpec) -> None:
-    described = spec.describe()
-    out.print(f"[bold]{spec.name}[/] {spec.version}, from {spec.distribution}\n{plain(spec.summary)}")
-    bound = f"CPU budget {spec.cpu_budget_s:g} s" if spec.cpu_budget_s else "async: it is handed tools"
-    out.print(f"{bound}, code {spec.code_digest}")
-    for part in ("reference", "params"):
-        out.print(f"[bold]{part}[/]")
-        out.print_json(data=described[part])
 
 
 def _say_ready(url: str) -> None:

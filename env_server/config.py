@@ -42,13 +42,42 @@ class ServerConfig(Section):
     """A body that has not arrived by then is refused with 408."""
 
 
+class IsolatedPluginConfig(Section):
+    """`[plugins.NAME]`: rewarders that run in a virtual environment of their own. Their names begin with `NAME.`."""
+
+    isolation: Literal["venv"]
+    """`venv` is the one kind there is."""
+    venv: Path
+    """The environment's folder. It has the plug-in, and the same assay as the service."""
+    load: tuple[str, ...] = ()
+    """Distributions that are installed there, by name."""
+    modules: tuple[str, ...] = ()
+    """Importable modules there that are not packaged."""
+    processes: Count | None = None
+    """How many; as many as `[workers]` has if not given."""
+
+    @model_validator(mode="after")
+    def _loads_something(self) -> Self:
+        if not self.load and not self.modules:
+            raise ValueError("neither load nor modules is given, so nothing would be loaded")
+        return self
+
+
 class PluginsConfig(Section):
     """`[plugins]`: whose rewarders are loaded."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, IsolatedPluginConfig] = Field(init=False)
 
     load: tuple[str, ...] | None = None
     """Installed distributions by name; every one with rewarders if not given. Nothing else is imported."""
     modules: tuple[str, ...] = ()
     """Importable modules that are not packaged, such as a rewarder still being written."""
+
+    @property
+    def isolated(self) -> dict[str, IsolatedPluginConfig]:
+        """`[plugins.NAME]`, by name."""
+        return self.__pydantic_extra__ or {}
 
 
 class WorkersConfig(Section):
@@ -123,6 +152,85 @@ class SandboxConfig(Section):
         return self
 
 
+EndpointName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+
+
+class EndpointConfig(Section):
+    """What judges and reward models have in common: an HTTP endpoint somewhere, and how it is spared."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    """Up to the version, as in `http://127.0.0.1:8000/v1`. Redirects are not followed."""
+    model: Annotated[str, Field(min_length=1)]
+    """Name of the model there."""
+    key_file: Path | None = None
+    """Holds the API key, if one is needed."""
+    timeout_s: Positive = 120.0
+    """For one request. Generous: what `max_tokens` can take at the endpoint's slowest has to fit."""
+    at_once: Count = 32
+    """Most requests under way: it begins with 4, adds one at a time, and halves when the endpoint is in trouble."""
+    tries: Annotated[int, Field(ge=1, le=10)] = 4
+    """Of one request where the connection breaks, or the endpoint is overloaded (408, 429, 5xx)."""
+    breaker_failures: Count = 8
+    """After this many failures in a row nothing is sent for `breaker_pause_s`; then one request at a time is, until one
+    succeeds."""
+    breaker_pause_s: Positive = 30.0
+    """How long nothing is sent."""
+
+
+class JudgeConfig(EndpointConfig):
+    """`[judges.NAME]`: a language model behind an OpenAI-compatible `/chat/completions`, vLLM's included."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Of the first opinion."""
+    resample_temperature: Annotated[float, Field(ge=0, le=2)] = 0.7
+    """Of the further ones that are asked for where the first is in doubt."""
+    max_tokens: Annotated[int, Field(ge=64, le=65_536)] = 1024
+    """Of one reply, its reasoning included."""
+    response_format: Literal["json_schema", "json_object", "text"] = "json_schema"
+    """How far the endpoint can be made to answer in the form that is asked for."""
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
+    """Ask for log-probabilities with this many alternatives; 0 does not. `by = "probability"` needs at least 2."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of the request, such as `reasoning_effort`, or `chat_template_kwargs` of vLLM."""
+    input_price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Money for a million tokens of prompts."""
+    output_price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Money for a million tokens of replies."""
+    budget_tokens: Count | None = None
+    """Nothing is asked that could take the tokens used since the data directory was made over this."""
+    budget_money: Positive | None = None
+    """The same, in the unit of the prices."""
+
+
+class RewardModelConfig(EndpointConfig):
+    """`[reward_models.NAME]`: a model that gives a conversation one number, behind routes like vLLM's."""
+
+    route: Literal["score", "classify"] = "score"
+    """`/score` takes prompt and answer as a pair of texts; `/classify` one text, made by `turn`. Neither is under the
+    `/v1` of `url`."""
+    turn: Annotated[str, Field(max_length=1000)] = "{role}: {content}\n"
+    """One turn of the conversation, for `/classify`."""
+    output: Annotated[int, Field(ge=0, le=4096)] = 0
+    """Which of the numbers that `/classify` gives."""
+    batch: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Most texts in one request."""
+    linger_ms: Annotated[float, Field(ge=0, le=1000)] = 5.0
+    """How long a text waits for company."""
+
+
+class CalibrationConfig(Section):
+    """`[calibration]`: which judges may be paid for what."""
+
+    files: tuple[Path, ...] = ()
+    """Written by `env-server judge calibrate`."""
+    required: bool = True
+    """A judge without a calibration for its part of a rubric only observes. Off, its word is paid untested."""
+    min_items: Count = 200
+    """A calibration on fewer labelled items is none."""
+    min_kappa: Annotated[float, Field(ge=-1, le=1)] = 0.6
+    """A calibration that agrees less with the labels (Cohen's kappa) is none."""
+
+
 class LedgerConfig(Section):
     """`[ledger]`: where rewards are recorded."""
 
@@ -149,6 +257,12 @@ class ServiceConfig(Section):
     """Async rewarders, which wait for a sandbox and the like."""
     sandbox: SandboxConfig = Field(default_factory=SandboxConfig)
     """Where programs run that nobody trusts."""
+    judges: dict[EndpointName, JudgeConfig] = Field(default_factory=dict)
+    """`[judges.NAME]`: language models that are asked for verdicts."""
+    reward_models: dict[EndpointName, RewardModelConfig] = Field(default_factory=dict)
+    """`[reward_models.NAME]`: models that give a conversation one number."""
+    calibration: CalibrationConfig = CalibrationConfig()
+    """Which judges may be paid for what."""
     ledger: LedgerConfig = LedgerConfig()
     """Where rewards are recorded."""
     rubrics: dict[str, Rubric] = Field(default_factory=dict)

@@ -18,8 +18,8 @@ from env_server.ledger.writer import KeptReply, LedgerWriter
 from env_server.problems import problem_of
 from env_server.rubric_book import BoundRubric, RubricBook
 from env_server.schemas import Item, Problem, RawItem, Run, ScoredItem, ScoreResponse, Status
+from env_server.worker_pools import WorkerPools
 from env_server.worker_process import Job, Reply
-from env_server.workers import WorkerPool
 from rewarders.errors import InvalidTask
 from rewarders.registry import RewarderSpec, unechoed_problem
 from rewarders.rubric import Part, combine
@@ -51,7 +51,7 @@ class _Prepared:
         completion, reference = self.item.completion.document, self.item.task.reference
         for (part, spec), read in zip(self.bound.parts, self.references, strict=True):
             if spec.is_async:
-                yield Call(spec, completion, read, part.params)
+                yield Call(spec, completion, read, part.params, self.item.task.prompt)
             else:
                 yield Job(spec.name, completion, spec.project(reference), part.params)
 
@@ -61,7 +61,7 @@ class Engine:
     """The reward service without its HTTP face."""
 
     rubrics: RubricBook
-    pool: WorkerPool
+    pool: WorkerPools
     """For pure rewarders."""
     calls: CallPool
     """For async ones."""
@@ -120,6 +120,8 @@ class _Scored:
     breakdown: RewardBreakdown
     sandboxes: tuple[dict[str, JsonValue] | None, ...]
     """What ran programs, part by part."""
+    models: tuple[dict[str, JsonValue] | None, ...]
+    """What models were asked and answered, part by part."""
     record_id: str | None = None
 
     @property
@@ -167,8 +169,9 @@ class _Scored:
         )
 
     def _instrument(self) -> list[dict[str, Any]]:
-        parts = zip(self.entry.bound.instrument, self.sandboxes, strict=True)
-        return [{**part, "sandbox": sandbox} if sandbox else part for part, sandbox in parts]
+        used = zip(self.sandboxes, self.models, strict=True)
+        kept = [{name: one for name, one in zip(("sandbox", "models"), pair, strict=True) if one} for pair in used]
+        return [{**part, **extra} for part, extra in zip(self.entry.bound.instrument, kept, strict=True)]
 
 
 def _score(entry: _Prepared, replies: Iterator[Reply]) -> _Scored:
@@ -183,7 +186,8 @@ def _score(entry: _Prepared, replies: Iterator[Reply]) -> _Scored:
         reward=reward,
         components=contributed,
     )
-    return _Scored(entry, breakdown, tuple(reply.sandbox for reply in said))
+    sandboxes, models = tuple(reply.sandbox for reply in said), tuple(reply.models for reply in said)
+    return _Scored(entry, breakdown, sandboxes, models)
 
 
 def _component(part: Part, spec: RewarderSpec, reply: Reply) -> Component:
@@ -191,10 +195,11 @@ def _component(part: Part, spec: RewarderSpec, reply: Reply) -> Component:
         rewarder=spec.name,
         version=spec.version,
         distribution=spec.distribution,
-        weight=part.weight,
-        gate=part.gate,
+        weight=0.0 if reply.observed else part.weight,
+        gate=part.gate and not reply.observed,
         verdict=reply.verdict,
         fault=reply.fault,
+        observed=reply.observed,
         cpu_s=round(reply.cpu_s, 6),
         wall_s=round(reply.wall_s, 6),
     )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Self
 
 from pydantic import ValidationError
@@ -19,6 +20,8 @@ from rewarders.errors import AssayError, PluginError, RewarderFault
 
 _START_TIMEOUT_S = 60.0
 _ASK_TIMEOUT_S = 10.0
+_MOST_REPLY_BYTES = 1024**2
+"""A verdict holds its evidence and little else."""
 
 
 class Nursery:
@@ -30,13 +33,16 @@ class Nursery:
         self._one_question = asyncio.Lock()
 
     @classmethod
-    async def start(cls, plugins: PluginsConfig, memory_bytes: int, fingerprint: str) -> Self:
+    async def start(
+        cls, plugins: PluginsConfig, memory_bytes: int, fingerprint: str, python: Path | None = None
+    ) -> Self:
         """Start the process and wait until its plug-ins are imported.
 
         Args:
             plugins: whose rewarders it loads.
             memory_bytes: address space of each worker.
             fingerprint: of the registry whose versions and digests go on record.
+            python: interpreter of a virtual environment, which then sees nothing of ours.
 
         Raises:
             PluginError: a plug-in does not load there, or its code is not the code that would go on record.
@@ -45,7 +51,8 @@ class Nursery:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         load = "*" if plugins.load is None else ",".join(plugins.load)
         arguments = [str(theirs.fileno()), str(memory_bytes), load, ",".join(plugins.modules)]
-        command = [sys.executable, "-m", "env_server.worker_process", *arguments]
+        interpreter = [str(python), "-I"] if python else [sys.executable]
+        command = [*interpreter, "-m", "env_server.worker_process", *arguments]
         with theirs:
             # Started from the main thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
             process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
@@ -130,7 +137,10 @@ class Worker:
             ConnectionError, IncompleteReadError: the worker is gone, or was taken over by what it read.
         """
         header = await self._reader.readexactly(FRAME.size)
-        answer = await self._reader.readexactly(FRAME.unpack(header)[0])
+        (size,) = FRAME.unpack(header)
+        if size > _MOST_REPLY_BYTES:
+            raise ConnectionError("the worker does not speak the protocol any more")
+        answer = await self._reader.readexactly(size)
         try:
             return Reply.model_validate_json(answer)
         except ValidationError:

@@ -46,7 +46,7 @@ class BoundRubric:
             InvalidTask: a rewarder cannot use the reference, or none of them reads one of its fields.
         """
         read = tuple(spec.read_reference(reference) for spec in self.specs)
-        if not isinstance(reference, dict):
+        if not isinstance(reference, dict) or any(spec.reads_everything for spec in self.specs):
             return read
         known = frozenset[str]().union(*(spec.reference_fields for spec in self.specs))
         if any(key not in known for key in reference):
@@ -108,7 +108,22 @@ def _bind(rubric: Rubric, registry: Registry) -> BoundRubric:
             spec.check_params(part.params)
         except PluginError as error:
             raise ConfigError(f"rubric {rubric.name}: {error}") from error
+    _check_that_verifiers_dominate(rubric, specs)
     return BoundRubric(rubric, specs)
+
+
+def _check_that_verifiers_dominate(rubric: Rubric, specs: tuple[RewarderSpec, ...]) -> None:
+    """An opinion may lower what a check passed, never raise what it failed: beside it, what is paid is a gate."""
+    parts = list(zip(rubric.parts, specs, strict=True))
+    if not any(spec.opinion and part.weight > 0 for part, spec in parts):
+        return
+    for part, spec in parts:
+        if not spec.opinion and part.weight > 0 and not part.gate:
+            raise ConfigError(
+                f"rubric {rubric.name}: {part.rewarder} is paid beside an opinion and is no gate, so a judge could "
+                "pay for what it failed",
+                hint="give it gate = true beside its weight, or weight 0, or turn it into a penalty",
+            )
 
 
 def _find(rubric: Rubric, part: Part, registry: Registry) -> RewarderSpec:

@@ -32,4 +32,5 @@ class Service:
     def limitation(self) -> str | None:
         """What the service cannot do just now although it scores the rest, if there is anything."""
         trouble = self.sandbox.trouble if self.engine.rubrics.has_async_parts else None
-        return f"tasks whose rewarders run programs are left unscored: {trouble}" if trouble else None
+        programs = f"tasks whose rewarders run programs are left unscored: {trouble}" if trouble else None
+        return "; ".join(filter(None, (programs, self.engine.pool.limitation))) or None

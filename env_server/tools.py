@@ -2,16 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import JsonValue
 
+from env_server.judges.keeper import NO_MODELS, ModelKeeper
 from env_server.sandbox_keeper import SandboxKeeper
+from rewarders.llm_judge.question import JudgeReply, Question
+from rewarders.tools import Judge, RewardModel
+from rewarders.types import Message
 from sandboxes.errors import SandboxFault, SandboxUnavailable
 from sandboxes.types import Program, Sandbox, SandboxResult, Submission
+
+if TYPE_CHECKING:
+    from env_server.judges.judge import ConfiguredJudge
+    from env_server.judges.reward_model import ConfiguredRewardModel
 
 T = TypeVar("T")
 _CLOSING_S = 10.0
@@ -46,10 +54,12 @@ class Stopwatch:
 
 @dataclass
 class Meter:
-    """What one call used, and what ran it."""
+    """What one call used, and what ran or judged it."""
 
     cpu_s: float = 0.0
     runs: int = 0
+    exchanges: list[dict[str, JsonValue]] = field(default_factory=list)
+    """Every question that was put to a model, and what it answered."""
     _instruments: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
 
     def count(self, program: Program, result: SandboxResult) -> SandboxResult:
@@ -70,13 +80,46 @@ class Meter:
         """Everything about the sandbox that could have changed the verdict; None if nothing was run."""
         return {"runs": self.runs, "instruments": list(self._instruments.values())} if self.runs else None
 
+    @property
+    def models(self) -> dict[str, JsonValue] | None:
+        """Everything that a replay needs instead of the models; None if none was asked."""
+        return {"exchanges": [*self.exchanges]} if self.exchanges else None
+
+    @property
+    def identities(self) -> set[str]:
+        """Of the judges that were asked."""
+        return {str(one["identity"]) for one in self.exchanges if "identity" in one}
+
 
 class CallTools:
     """The `Tools` of one call."""
 
-    def __init__(self, keeper: SandboxKeeper, turns: asyncio.Semaphore, meter: Meter, watch: Stopwatch) -> None:
-        self._keeper, self._turns, self._meter, self._watch = keeper, turns, meter, watch
+    def __init__(
+        self,
+        keeper: SandboxKeeper,
+        turns: asyncio.Semaphore,
+        meter: Meter,
+        watch: Stopwatch,
+        *,
+        models: ModelKeeper = NO_MODELS,
+        prompt: Sequence[Message] = (),
+    ) -> None:
+        self._keeper, self._models, self._turns, self._meter, self._watch = keeper, models, turns, meter, watch
+        self._prompt = prompt
         self._sandbox: MeteredSandbox | None = None
+
+    @property
+    def prompt(self) -> Sequence[Message]:
+        """The task's prompt."""
+        return self._prompt
+
+    def judge(self, name: str) -> Judge:
+        """The judge of that name. Raises JudgeFault."""
+        return MeteredJudge(self._models.judge(name), self._meter, self._watch)
+
+    def reward_model(self, name: str) -> RewardModel:
+        """The reward model of that name. Raises ModelFault."""
+        return MeteredRewardModel(self._models.reward_model(name), self._meter, self._watch)
 
     @property
     def sandbox(self) -> Sandbox:
@@ -94,6 +137,49 @@ class CallTools:
         """The call is over: end what it left running."""
         if self._sandbox:
             await self._sandbox.close()
+
+
+@dataclass(frozen=True)
+class MeteredJudge:
+    """A judge as one call sees it: each question has deadlines of its own, so the call's clock stands still."""
+
+    _inner: "ConfiguredJudge"
+    _meter: Meter
+    _watch: Stopwatch
+
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+        return self._inner.name
+
+    async def ask(self, question: Question, sample: int = 0, *, fresh: bool = False) -> JudgeReply:
+        """Ask, and put question and answer on the record. Raises JudgeFault."""
+        with self._watch.stopped():
+            exchange = await self._inner.ask(question, sample, fresh=fresh)
+        self._meter.exchanges.append(exchange.record)
+        return exchange.reply
+
+
+@dataclass(frozen=True)
+class MeteredRewardModel:
+    """A reward model as one call sees it."""
+
+    _inner: "ConfiguredRewardModel"
+    _meter: Meter
+    _watch: Stopwatch
+
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+        return self._inner.name
+
+    async def score(self, prompt: Sequence[Message], answer: str) -> float | None:
+        """Ask, and put the raw number on the record. Raises ModelFault."""
+        with self._watch.stopped():
+            raw = await self._inner.score(prompt, answer)
+        settings = self._inner.config.model_dump(mode="json", include={"url", "model", "route", "turn", "output"})
+        self._meter.exchanges.append({"reward_model": self.name, **settings, "raw": raw})
+        return raw
 
 
 class MeteredSandbox:

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import BaseModel, JsonValue, ValidationError, model_validator
 
 from env_server.blame import OUT_OF_MEMORY
-from rewarders.errors import AssayError, PluginError, RewarderFault, boundary
+from rewarders.errors import AssayError, InvalidTask, PluginError, RewarderFault, boundary
 from rewarders.registry import Registry, RewarderSpec
 from rewarders.types import Completion, Duration, Fault, Verdict, Wire
 
@@ -54,6 +54,10 @@ class Reply(Wire):
     wall_s: Duration = 0.0
     sandbox: dict[str, JsonValue] | None = None
     """What ran programs for this reply, where something did: it goes on the record."""
+    models: dict[str, JsonValue] | None = None
+    """Every question that was put to a model for this reply, and what it answered: for the record too."""
+    observed: str | None = None
+    """Why it must not be paid, if it must not."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -152,13 +156,15 @@ def _judge(spec: RewarderSpec, job: Job) -> Verdict | Fault:
     try:
         with boundary(RewarderFault, spec.name):
             return _call(spec, job)
+    except InvalidTask as error:  # of an isolated plug-in, whose references nobody could read before
+        return Fault(kind="InvalidTask", message=str(error)[:500])
     except RewarderFault as error:
         return Fault(kind="RewarderFault", message=str(error)[:500], retryable=error.retryable)
 
 
 def _call(spec: RewarderSpec, job: Job) -> Verdict:
     completion = Completion.model_validate(job.completion)
-    reference = _validated(spec.reference, job.reference) if spec.reference else None
+    reference = spec.read_reference(job.reference)
     params = _validated(spec.params, job.params)
     try:
         verdict = spec.function(completion, reference, params)

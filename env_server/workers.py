@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from env_server.blame import Ending, blame
 from env_server.config import PluginsConfig, WorkersConfig
@@ -38,6 +39,8 @@ class WorkerPool:
     plugins: PluginsConfig
     fingerprint: str
     """Of the registry that goes on record: workers that loaded other code are refused."""
+    python: Path | None = None
+    """Interpreter of a virtual environment; our own if not given."""
     _waiting: deque[_Ticket] = field(default_factory=deque)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _slots: list[asyncio.Task[None]] = field(default_factory=list)
@@ -80,7 +83,7 @@ class WorkerPool:
         return [ticket.answer for ticket in tickets]
 
     async def _start_nursery(self) -> Nursery:
-        return await Nursery.start(self.plugins, self.config.memory_bytes, self.fingerprint)
+        return await Nursery.start(self.plugins, self.config.memory_bytes, self.fingerprint, self.python)
 
     async def _keep_slot(self) -> None:
         """One place for a worker: fill it, feed it until it ends, fill it again. Nothing but cancelling ends this."""

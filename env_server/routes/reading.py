@@ -24,6 +24,12 @@ async def rewarders(request: Request) -> dict[str, list[dict[str, Any]]]:
     return {"rewarders": [spec.describe() for spec in _service(request).registry]}
 
 
+@router.get("/v1/plugins")
+async def plugins(request: Request) -> dict[str, list[dict[str, Any]]]:
+    """The isolated plug-ins: what each offers, what is wrong with it, and how often it failed."""
+    return {"plugins": [pool.describe() for pool in _service(request).engine.pool.isolated.values()]}
+
+
 @router.get("/v1/rubrics")
 async def rubrics(request: Request) -> dict[str, list[dict[str, Any]]]:
     """Every rubric a task may name."""

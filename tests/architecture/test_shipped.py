@@ -18,7 +18,9 @@ from trainer.config_file import load_config as load_trainer_config
 
 ROOT = Path(__file__).parents[2]
 TOML = sorted(
-    p for p in ROOT.rglob("*.toml") if not {".venv", "runs", "demo-out", "build"} & set(p.relative_to(ROOT).parts)
+    p
+    for p in ROOT.rglob("*.toml")
+    if not {".venv", ".venv-vllm", "runs", "demo-out", "build"} & set(p.relative_to(ROOT).parts)
 )
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")] + sorted(
