@@ -9,6 +9,7 @@ from typing import Any
 from env_server.app import build_models
 from env_server.calling import Call, Caller
 from env_server.config import ServiceConfig
+from env_server.isolation import load_plugins
 from env_server.judges import statistics
 from env_server.judges.calibrations import Calibration, Figure, full_params
 from env_server.judges.labels import Labelled, LabelledData
@@ -17,7 +18,7 @@ from env_server.rubric_book import RubricBook
 from env_server.sandbox_keeper import SandboxKeeper
 from env_server.worker_process import Reply
 from rewarders.errors import ConfigError, InvalidTask
-from rewarders.registry import Registry, RewarderSpec
+from rewarders.registry import RewarderSpec
 from rewarders.rubric import Part
 from rewarders.types import Verdict
 
@@ -45,7 +46,7 @@ class Judged:
 
 def find_part(config: ServiceConfig, rubric: str, rewarder: str | None) -> tuple[Part, RewarderSpec]:
     """The judge's part of a rubric. Raises ConfigError: there is none, or more than one."""
-    book = RubricBook(config.rubrics.values(), Registry.load(config.plugins.load, config.plugins.modules))
+    book = RubricBook(config.rubrics.values(), load_plugins(config).registry)
     try:
         bound = book.get(rubric)
     except InvalidTask as error:

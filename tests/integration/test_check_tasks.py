@@ -88,7 +88,7 @@ def test_every_problem_is_named_with_its_line_its_task_and_its_rewarder(tmp_path
     messages = {each["line"]: each["message"] for each in report["problems"]}
     assert messages[5] == "the task on line 1 has the same id"
     assert "rubric: Field required" in messages[6]
-    assert "it has code-audit.v1, code.v1, math.v1" in messages[7]
+    assert "it has cited.v1, code-audit.v1, code.v1" in messages[7]
     assert "an answer is empty" in messages[8]
     assert "known fields: answer" in messages[9]
 
