@@ -1,6 +1,7 @@
 """The kit notices when a built-in rewarder is broken; what it cannot notice is listed.
 
-Three ways of breaking are tried by default, ten with `ASSAY_BREAKAGES=core`, forty with `all`.
+Three ways of breaking are tried by default, ten with `ASSAY_BREAKAGES=core`, forty with `all`; and by default two
+rewarders are seen to pass unbroken, since all of them do in `test_rewarders`.
 """
 
 import json
@@ -63,6 +64,6 @@ def test_a_broken_rewarder_is_noticed(name: str, tmp_path: Path):
     assert len(UNNOTICED.get(name, set()) & CORE) <= 1
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", BUILT_IN if os.environ.get("ASSAY_BREAKAGES") else ["judge.criteria", "layout.tags"])
 def test_the_same_rewarder_unbroken_passes(name: str, tmp_path: Path):
     assert first_failure(source("sound", name), quick_cases(name, tmp_path)) is None
