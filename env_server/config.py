@@ -158,7 +158,7 @@ EndpointName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 class EndpointConfig(Section):
     """What judges and reward models have in common: an HTTP endpoint somewhere, and how it is spared."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")]
+    url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+(/[^\s]*)?$")]
     """Up to the version, as in `http://127.0.0.1:8000/v1`. Redirects are not followed."""
     model: Annotated[str, Field(min_length=1)]
     """Name of the model there."""

@@ -78,8 +78,9 @@ class Breaker:
         return max(0.0, self._until_s - self._clock())
 
     def succeeded(self) -> None:
-        """The endpoint answered, whatever it said."""
+        """The endpoint answered, whatever it said: everybody may go on."""
         self._failures = 0
+        self._until_s = 0.0
 
     def failed(self) -> None:
         """It did not. While it has not recovered, each further failure opens the breaker again."""
