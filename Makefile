@@ -14,7 +14,7 @@ demo: $(VENV)/.server-and-trainer
 test: $(VENV)/.everything lint test-main test-vllm
 
 test-main: $(VENV)/.everything
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/vllm
 
 # vLLM pins torch, transformers and fastapi for itself: it has an environment of its own.
 test-vllm: $(VLLM_VENV)/.installed

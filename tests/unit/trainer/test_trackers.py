@@ -66,7 +66,8 @@ def test_wandb_goes_on_offline_under_the_same_id_and_sends_no_step_twice(tmp_pat
     runs = sorted((tmp_path / "wandb").glob("offline-run-*"), key=lambda path: path.stat().st_ino)
     tables = [int(path.name.split("_")[1]) for run in runs for path in run.glob("files/media/table/rollouts_*.json")]
     assert sorted(tables) == [1, 2, 3, 4, 5]
-    assert {run.name.rpartition("-")[2] for run in runs} == {(tmp_path / "tracking_id").read_text()}
+    # offline-run-TIME-ID, and a number behind it where two began in one second
+    assert {run.name.split("-")[3] for run in runs} == {(tmp_path / "tracking_id").read_text()}
     assert all(next(run.glob("*.wandb")).stat().st_size for run in runs)
     table = json.loads(next(tmp_path.glob("wandb/offline-run-*/files/media/table/rollouts_1_*.json")).read_text())
     shown = dict(zip(table["columns"], table["data"][0], strict=True))
