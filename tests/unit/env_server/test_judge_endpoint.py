@@ -139,7 +139,9 @@ def test_a_key_that_is_not_there_is_a_mistake_in_the_configuration(tmp_path):
         Endpoint("judge x", judge_config("http://h/v1", key_file=str(tmp_path / "none")), JudgeFault)
 
 
-@pytest.mark.parametrize("url", ["ftp://h", "h:80", "file:///etc/passwd", "", "http://user:secret@h/v1", "http://key@h"])
+@pytest.mark.parametrize(
+    "url", ["ftp://h", "h:80", "file:///etc/passwd", "", "http://user:secret@h/v1", "http://key@h"]
+)
 def test_an_endpoint_is_an_http_address(url: str):
     with pytest.raises(ValidationError):
         judge_config(url)
