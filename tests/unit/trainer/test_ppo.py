@@ -357,48 +357,21 @@ def test_more_rows_a_step_than_there_are_is_an_error(texts, policy):
         load_pretraining(PretrainingSection(conversations=texts, batch=9), policy.tokenizer, policy.stop_ids, 0)
 
 
-def test_a_run_does_not_go_on_against_another_reference(tmp_path, policy, model_path):
-    model = tmp_path / "model"
-    shutil.copytree(model_path, model)
-    config = TrainConfig.model_validate(
+def config_of(model, run_dir, algorithm):
+    return TrainConfig.model_validate(
         {
-            "run": {"dir": tmp_path, "steps": 9},
+            "run": {"dir": run_dir, "steps": 9},
             "model": {"path": str(model), "device": "cpu"},
             "data": {"tasks": "t"},
-            "algorithm": {"name": "grpo", "beta": 0.1},
+            "algorithm": algorithm,
         }
     )
-    learner = build_learner(config, policy, None)
-    path = checkpoint.save(
-        tmp_path,
-        policy,
-        learner.optimizer,
-        step=1,
-        identity={},
-        offsets={},
-        keep=1,
-        reference=learner.reference_digest,
-    )
-    build_learner(config, policy, checkpoint.read(path))
-    build_tiny_model(model, "0123456789+=abcd", hidden=16, layers=2, heads=2, seed=8)
-    with pytest.raises(CheckpointMismatch, match="has other weights than when the run began"):
-        build_learner(config, policy, checkpoint.read(path))
 
 
-def test_a_learner_comes_back_from_a_checkpoint_bit_for_bit(tmp_path, policy, model_path, make_batch):
-    config = TrainConfig.model_validate(
-        {
-            "run": {"dir": tmp_path, "steps": 9},
-            "model": {"path": str(model_path), "device": "cpu"},
-            "data": {"tasks": "t"},
-            "algorithm": {"name": "ppo", "beta": 0.1, "kl_target": 1.0, "kl_horizon": 10},
-        }
-    )
-    batch = make_batch(REWARDS, LENGTHS)
-    learner = build_learner(config, policy, None)
-    train_step(learner, batch, 1)
-    path = checkpoint.save(
-        tmp_path,
+def saved(learner, policy, run_dir):
+    """A checkpoint of all that a run keeps of what learns."""
+    return checkpoint.save(
+        run_dir,
         policy,
         learner.optimizer,
         step=1,
@@ -407,7 +380,28 @@ def test_a_learner_comes_back_from_a_checkpoint_bit_for_bit(tmp_path, policy, mo
         keep=1,
         critic=learner.critic,
         kl_weight=learner.beta,
+        reference=learner.reference_digest,
     )
+
+
+def test_a_run_does_not_go_on_against_another_reference(tmp_path, policy, model_path):
+    model = tmp_path / "model"
+    shutil.copytree(model_path, model)
+    config = config_of(model, tmp_path, {"name": "grpo", "beta": 0.1})
+    learner = build_learner(config, policy, None)
+    path = saved(learner, policy, tmp_path)
+    build_learner(config, policy, checkpoint.read(path))
+    build_tiny_model(model, "0123456789+=abcd", hidden=16, layers=2, heads=2, seed=8)
+    with pytest.raises(CheckpointMismatch, match="has other weights than when the run began"):
+        build_learner(config, policy, checkpoint.read(path))
+
+
+def test_a_learner_comes_back_from_a_checkpoint_bit_for_bit(tmp_path, policy, model_path, make_batch):
+    config = config_of(model_path, tmp_path, {"name": "ppo", "beta": 0.1, "kl_target": 1.0, "kl_horizon": 10})
+    batch = make_batch(REWARDS, LENGTHS)
+    learner = build_learner(config, policy, None)
+    train_step(learner, batch, 1)
+    path = saved(learner, policy, tmp_path)
     loaded = load_policy(config.model, path)
     again = build_learner(config, loaded, checkpoint.read(path))
     metrics = [train_step(each, batch, 2).metrics for each in (learner, again)]
