@@ -13,8 +13,8 @@ NOTHING = bytes(32)
 """Stands in a commitment for a body that there is none of."""
 
 SIGNED = (
-    "seq", "id", "at_ms", "kind", "about", "run", "step", "group", "sample", "task_id", "rubric", "status", "reward",
-    "instrument", "commitment",
+    "seq", "id", "at_ms", "kind", "about", "tenant", "run", "step", "group", "sample", "task_id", "rubric", "status",
+    "reward", "instrument", "commitment",
 )  # fmt: skip
 """Columns of a record that its leaf covers, in the order they are spelled."""
 
@@ -55,6 +55,8 @@ class Entry:
     detail: bytes
     """Canonical JSON: breakdown, evidence, tool calls, models' replies; for the other kinds what they have to say."""
     about: bytes | None = None
+    tenant: str | None = None
+    """Whose key asked for it, where the service has keys."""
     run: str | None = None
     step: int | None = None
     group: str | None = None

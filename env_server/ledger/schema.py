@@ -45,6 +45,7 @@ records = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("about", LargeBinary(16)),
+    Column("tenant", String),
     Column("run", String),
     Column("step", BigInteger),
     Column("group", String),
