@@ -7,9 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
+from env_server.build import SERVICE_BUILD
+from rewarders.digests import ordered_json
 from rewarders.errors import ConfigError, InvalidTask, PluginError, UnknownRubric
 from rewarders.registry import Registry, RewarderSpec
-from rewarders.rubric import Part, Rubric, built_in_rubrics
+from rewarders.rubric import Part, Rubric
+from rewarders.rubric_files import built_in_rubrics
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class BoundRubric:
             }
             for part, spec in self.parts
         ]
+
+    @cached_property
+    def spelled_instrument(self) -> bytes:
+        """The same with the rubric and the service's build, as the ledger keeps it once for all records."""
+        whole = {"rubric_digest": self.rubric.digest, "parts": self.instrument, "service": SERVICE_BUILD}
+        return ordered_json(whole)
 
     def read_reference(self, reference: JsonValue) -> tuple[BaseModel | None, ...]:
         """What each part's rewarder reads of a task's reference.
@@ -90,6 +99,11 @@ class RubricBook:
         return iter(self._bound)
 
     @property
+    def rubrics(self) -> list[Rubric]:
+        """What each name stands for."""
+        return [bound.rubric for bound in self._bound.values()]
+
+    @property
     def has_async_parts(self) -> bool:
         """Whether a task may name a rubric with an async rewarder, so that a sandbox has to be ready for it."""
         return any(spec.is_async for bound in self._bound.values() for spec in bound.specs)
@@ -113,16 +127,22 @@ def _bind(rubric: Rubric, registry: Registry) -> BoundRubric:
 
 
 def _check_that_verifiers_dominate(rubric: Rubric, specs: tuple[RewarderSpec, ...]) -> None:
-    """An opinion may lower what a check passed, never raise what it failed: beside it, what is paid is a gate."""
+    """An opinion may lower what a check passed, never raise what it failed. Raises ConfigError."""
     parts = list(zip(rubric.parts, specs, strict=True))
-    if not any(spec.opinion and part.weight > 0 for part, spec in parts):
-        return
+    if any(spec.opinion and part.pays for part, spec in parts):
+        for part, spec in parts:
+            if not spec.opinion and part.pays and not part.gate:
+                raise ConfigError(
+                    f"rubric {rubric.name}: {part.rewarder} is paid beside an opinion and is no gate, so a judge could "
+                    "pay for what it failed",
+                    hint="give it gate = true beside its weight, or weight 0, or turn it into a penalty",
+                )
     for part, spec in parts:
-        if not spec.opinion and part.weight > 0 and not part.gate:
+        if spec.opinion and part.gate and part.settles_at > rubric.lowest:
             raise ConfigError(
-                f"rubric {rubric.name}: {part.rewarder} is paid beside an opinion and is no gate, so a judge could "
-                "pay for what it failed",
-                hint="give it gate = true beside its weight, or weight 0, or turn it into a penalty",
+                f"rubric {rubric.name}: {part.rewarder} is an opinion, and its closed gate would lift a reward that "
+                f"penalties can bring down to {rubric.lowest:g} up to {part.settles_at:g}",
+                hint=f"give it settles_at = {rubric.lowest:g} or less",
             )
 
 

@@ -1,27 +1,26 @@
 """From verdicts to one number. `combine()` is pure; everything a dispute could be about is in this file.
 
-1. A gate that is closed (its score, after its threshold, is 0) settles the reward at 0, whatever else broke.
-2. Otherwise a fault in a gate or in a paid part leaves the completion unscored.
-3. Otherwise the reward is the weighted mean, or the weighted sum, of the paid parts.
+1. A gate that is closed (its score, after its threshold, is 0) settles the reward, whatever else broke: at 0, or at the
+   gate's own `settles_at`, and at the lowest of them where several are closed.
+2. Otherwise the completion is unscored if there is a fault in a gate or in a paid part, or a gate's judge may not be
+   paid: whether that gate is closed, nobody can say.
+3. Otherwise the reward is the weighted mean, or the weighted sum, of the paid parts, up to the rubric's cap.
 
 A part with weight 0 that is no gate is observed: recorded, never paid, and its fault changes nothing. So is a part
 whose component says why it only observes, whatever the rubric says; where that leaves nothing to be paid, the
-completion is unscored.
+completion is unscored. What a weight is may depend on the step of the run.
 """
 
 import math
-import tomllib
 from collections.abc import Sequence
 from functools import cached_property, reduce
-from importlib import resources
 from operator import add
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
 from rewarders.digests import digest
-from rewarders.errors import ConfigError
+from rewarders.schedule import Weight, steps_of, weight_at
 from rewarders.types import Component, Unit, Wire
 
 _GRID = 2.0**-40
@@ -33,12 +32,20 @@ class Part(Wire):
     """One rewarder's place in a rubric."""
 
     rewarder: str
-    weight: Annotated[float, Field(ge=-100, le=100)] = 1.0
-    """Share of the reward; negative for a penalty, 0 for a part that is observed and never paid."""
+    weight: Weight = 1.0
+    """Share of the reward; negative for a penalty, 0 for a part that is observed and never paid. Or points
+    `[[0, 0.0], [500, 1.0]]`: steps of the run, and the weight there, with straight lines between and the last one
+    kept; a request that names no step is paid as at the start."""
     gate: bool = False
-    """A closed gate settles the reward at 0. A gate is paid only if its weight is given."""
+    """A closed gate settles the reward. A gate is paid only if its weight is given."""
+    settles_at: Annotated[float, Field(ge=-100, le=0)] = 0.0
+    """What a closed gate settles the reward at. Below 0 it is what others call a veto."""
+    inverted: bool = False
+    """The score counts as what it lacks of 1. For a penalty by a rewarder whose 1 is good, as of every built-in one."""
     threshold: Unit = 0.0
     """A score below it counts as 0."""
+    cap: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """A score above it counts as this."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -48,119 +55,170 @@ class Part(Wire):
             return {**data, "weight": 0.0}
         return data
 
+    @model_validator(mode="after")
+    def _only_gates_settle(self) -> Self:
+        if self.settles_at and not self.gate:
+            raise ValueError("settles_at says what a closed gate is worth, and this is no gate: add gate = true")
+        if self.inverted and self.gate:
+            raise ValueError("an inverted gate would close on a perfect score: make it two parts, or another rewarder")
+        return self
+
+    def weight_at(self, step: int | None) -> float:
+        """The weight at a step of the run; at the start of its schedule where the step is not known."""
+        return weight_at(self.weight, step)
+
     @property
-    def counts(self) -> bool:
-        """Whether a fault here leaves the completion unscored."""
-        return self.gate or self.weight != 0
+    def pays(self) -> bool:
+        """Whether a high score is ever worth more than a low one."""
+        return any(self.weight_at(step) > 0 for step in steps_of(self.weight))
+
+    @property
+    def is_penalty(self) -> bool:
+        """Whether it is ever weighted negatively."""
+        return any(self.weight_at(step) < 0 for step in steps_of(self.weight))
+
+    def read(self, score: float) -> float:
+        """The score, or what it lacks of 1."""
+        return 1.0 - score if self.inverted else score
 
     def effective(self, score: float) -> float:
-        """The score after the threshold."""
-        return score if score >= self.threshold else 0.0
+        """What counts of a score: as it is read, after threshold and cap."""
+        read = self.read(score)
+        return min(read, self.cap) if read >= self.threshold else 0.0
 
 
 class Rubric(Wire):
     """How the verdicts of several rewarders become one reward. Its digest is on every record."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*\.v[0-9]+$")]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*\.v[0-9]+$", max_length=200)]
     """Carries its version, as in `math.v1`."""
     description: str = ""
     aggregate: Literal["mean", "sum"] = "mean"
+    cap: Annotated[float, Field(gt=0, le=_LARGEST)] | None = None
+    """The most that is paid; what goes beyond is taken from the payments in proportion."""
     parts: Annotated[tuple[Part, ...], Field(strict=False, min_length=1, max_length=32)]
+    _source: str = PrivateAttr("")
 
     @model_validator(mode="after")
     def _something_pays(self) -> Self:
-        if not any(part.weight > 0 for part in self.parts):
-            raise ValueError("no part has a positive weight, so nothing would ever be paid")
-        if sum(abs(part.weight) for part in self.parts) > _LARGEST * self.denominator:
-            raise ValueError(f"rewards could be over {_LARGEST:,} in magnitude; bring the weights closer together")
+        for step in self.steps:
+            weights = self.weights_at(step)
+            if not any(weight > 0 for weight in weights):
+                when = f" at step {step}" if len(self.steps) > 1 else ""
+                raise ValueError(f"no part has a positive weight{when}, so nothing would ever be paid")
+            if sum(map(abs, weights)) > _LARGEST * self.denominator_of(weights):
+                raise ValueError(f"rewards could be over {_LARGEST:,} in magnitude; bring the weights closer together")
+        if self.cap is not None and self.cap >= (most := max(self._range_at(step)[1] for step in self.steps)):
+            raise ValueError(f"cap is {self.cap:g}, and no reward can be more than {most:g} anyway")
         return self
 
     @cached_property
     def digest(self) -> str:
-        """Content address of everything in the rubric that can change a reward."""
-        return digest(self.model_dump(mode="json", exclude={"description"}))
+        """Content address of everything in the rubric that can change a reward. What is left out and what is spelled
+        out as it would be anyway are the same."""
+        return digest(self.model_dump(mode="json", exclude={"description"}, exclude_defaults=True))
 
     @property
-    def denominator(self) -> float:
-        """What weighted scores are divided by: penalties subtract, they do not dilute."""
-        return self.denominator_of(self.parts)
+    def source(self) -> str:
+        """Where it was read, for errors; empty for one that was not read from a file."""
+        return self._source
 
-    def denominator_of(self, parts: Sequence[Part]) -> float:
-        """The same where these of its parts stand; 0 where none of them pays."""
-        paid = sum(part.weight for part in parts if part.weight > 0)
+    def read_from(self, source: str) -> Self:
+        """The same rubric, knowing where it was read."""
+        self._source = source
+        return self
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Where a weight turns. What is largest or smallest at any step is so at one of these."""
+        return tuple(sorted({step for part in self.parts for step in steps_of(part.weight)}))
+
+    def weights_at(self, step: int | None) -> list[float]:
+        """The weight of each part at a step of the run."""
+        return [part.weight_at(step) for part in self.parts]
+
+    def denominator_of(self, weights: Sequence[float]) -> float:
+        """What weighted scores are divided by: penalties subtract, they do not dilute. 0 where nothing pays."""
+        paid = sum(weight for weight in weights if weight > 0)
         return paid if self.aggregate == "mean" or not paid else 1.0
 
+    @property
+    def lowest(self) -> float:
+        """The least that penalties can bring a reward down to while no gate is closed; 0 without penalties."""
+        return min(self._range_at(step)[0] for step in self.steps)
 
-def combine(rubric: Rubric, components: Sequence[Component]) -> tuple[float | None, tuple[Component, ...]]:
+    def _range_at(self, step: int) -> tuple[float, float]:
+        weights = self.weights_at(step)
+        most = [weight * part.cap for weight, part in zip(weights, self.parts, strict=True)]
+        ends = (math.fsum(w for w in most if w < 0), math.fsum(w for w in most if w > 0))
+        return ends[0] / self.denominator_of(weights), ends[1] / self.denominator_of(weights)
+
+
+def combine(
+    rubric: Rubric, components: Sequence[Component], step: int | None = None
+) -> tuple[float | None, tuple[Component, ...]]:
     """Turn the components of one completion, in the rubric's order, into its reward.
 
-    Returns the reward, None where the completion is unscored, and the components with contributions that add up to
-    the reward exactly.
+    Args:
+        rubric: how.
+        components: one for each part.
+        step: of the run, for weights with a schedule.
+
+    Returns the reward, None where the completion is unscored, and the components with the weights that counted and
+    with contributions that add up to the reward exactly.
     """
-    standing = [_standing(part, component) for part, component in zip(rubric.parts, components, strict=True)]
-    values = [_value(part, component) for part, component in zip(standing, components, strict=True)]
-    parts = list(zip(standing, values, strict=True))
-    closed = next((index for index, (part, value) in enumerate(parts) if part.gate and value == 0), None)
-    if closed is None and any(part.counts and value is None for part, value in parts):
-        return None, tuple(components)
-    denominator = rubric.denominator_of(standing)
-    if closed is None and denominator == 0:
-        return None, tuple(components)
-    weighted = [part.weight * (value or 0.0) for part, value in parts]
-    shares = [amount / (denominator or 1.0) for amount in weighted]
-    reward = math.fsum(weighted) / (denominator or 1.0)
-    if closed is not None:
-        shares[closed] -= math.fsum(shares)
-        reward = 0.0
-    shares, reward = _exactly_additive(shares, reward)
-    contributed = (c.model_copy(update={"contribution": s}) for c, s in zip(components, shares, strict=True))
-    return reward, tuple(contributed)
-
-
-def _standing(part: Part, component: Component) -> Part:
-    """The part as it counts for this component."""
-    return part.model_copy(update={"weight": 0.0, "gate": False}) if component.observed else part
+    placed = list(zip(rubric.parts, components, strict=True))
+    weights = [0.0 if component.observed else part.weight_at(step) for part, component in placed]
+    values = [_value(part, component) for part, component in placed]
+    reward, shares = _settle(rubric, weights, values)
+    return reward, tuple(
+        component.model_copy(update={"weight": weight, "gate": part.gate, "contribution": share})
+        for (part, component), weight, share in zip(placed, weights, shares, strict=True)
+    )
 
 
 def _value(part: Part, component: Component) -> float | None:
-    """The score that counts; None where a fault stands in its place."""
-    return part.effective(component.verdict.score) if component.verdict else None
+    """The score that counts; None where a fault stands in its place, or a gate has no say that could be trusted."""
+    if component.verdict is None or (part.gate and component.observed):
+        return None
+    return part.effective(component.verdict.score)
 
 
-def _exactly_additive(shares: list[float], total: float) -> tuple[list[float], float]:
+def _settle(
+    rubric: Rubric, weights: Sequence[float], values: Sequence[float | None]
+) -> tuple[float | None, list[float]]:
+    """The reward, and each part's share of it."""
+    counted = list(zip(rubric.parts, weights, values, strict=True))
+    closed = [index for index, (part, _, value) in enumerate(counted) if part.gate and value == 0]
+    denominator = rubric.denominator_of(weights)
+    unknown = any(value is None and (part.gate or weight) for part, weight, value in counted)
+    if not closed and (unknown or denominator == 0):
+        return None, [0.0] * len(counted)
+    weighted = [weight * (value or 0.0) for _, weight, value in counted]
+    shares = [amount / (denominator or 1.0) for amount in weighted]
+    reward = math.fsum(weighted) / (denominator or 1.0)
+    if closed:
+        settling = min(closed, key=lambda index: rubric.parts[index].settles_at)
+        reward = rubric.parts[settling].settles_at
+        shares[settling] += reward - math.fsum(shares)
+    elif rubric.cap is not None and reward > rubric.cap:
+        shares, reward = _scaled_down(shares, rubric.cap), rubric.cap
+    return _exactly_additive(shares, reward, rubric.cap or _LARGEST)
+
+
+def _scaled_down(shares: Sequence[float], cap: float) -> list[float]:
+    """What is paid, in proportion, until it comes to the cap with what is taken."""
+    taken = math.fsum(share for share in shares if share < 0)
+    factor = (cap - taken) / math.fsum(share for share in shares if share > 0)
+    return [share * factor if share > 0 else share for share in shares]
+
+
+def _exactly_additive(shares: list[float], total: float, most: float) -> tuple[float, list[float]]:
     """Leave shares that already add up alone; otherwise round to a grid and give the residual to the largest."""
     if reduce(add, shares) == math.fsum(shares) == total:
-        return [share + 0.0 for share in shares], total + 0.0  # -0.0 would read as a penalty
+        return total + 0.0, [share + 0.0 for share in shares]  # -0.0 would read as a penalty
     shares = [round(share / _GRID) * _GRID for share in shares]
-    total = round(total / _GRID) * _GRID
+    total = min(round(total / _GRID), math.floor(most / _GRID)) * _GRID
     largest = max(range(len(shares)), key=lambda i: abs(shares[i]))
     shares[largest] += total - math.fsum(shares)
-    return shares, total
-
-
-def load_rubric(path: Path) -> Rubric:
-    """Read one rubric from a TOML file.
-
-    Raises:
-        ConfigError: naming the file, the key and what is wrong with it.
-    """
-    return parse_rubric(path.read_bytes(), str(path))
-
-
-def parse_rubric(data: bytes, source: str) -> Rubric:
-    """Parse one rubric; `source` is what an error calls it. Raises ConfigError."""
-    try:
-        return Rubric.model_validate(tomllib.loads(data.decode("utf-8")))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{source} is not valid TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(step) for step in first["loc"]) or "the rubric"
-        raise ConfigError(f"{source}: {key}: {first['msg']}") from error
-
-
-def built_in_rubrics() -> dict[str, Rubric]:
-    """The rubrics that ship with Assay, by name."""
-    files = (entry for entry in resources.files("rewarders.rubrics").iterdir() if entry.name.endswith(".toml"))
-    rubrics = [parse_rubric(entry.read_bytes(), entry.name) for entry in files]
-    return {rubric.name: rubric for rubric in sorted(rubrics, key=lambda rubric: rubric.name)}
+    return total, shares

@@ -14,7 +14,8 @@ from rewarders.digests import canonical_json, digest
 MAX_EVIDENCE_BYTES = 16_384
 """Evidence explains a score; it is not a place to store things."""
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+"""Text without NUL, which PostgreSQL does not keep."""
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Duration = Annotated[float, Field(ge=0.0)]
 
@@ -139,7 +140,7 @@ class Component(Wire):
     fault: Fault | None = None
     observed: str | None = None
     """Why it counts for nothing although the rubric would pay it: a judge that is not calibrated. Recorded all the
-    same."""
+    same. Where it is a gate, the completion is unscored: an untested judge neither closes a gate nor opens it."""
     contribution: float = 0.0
     """Signed share of the reward after weights and gates; the contributions add up to it exactly."""
     cpu_s: Duration = 0.0
@@ -170,5 +171,11 @@ class RewardBreakdown(Wire):
         if self.reward is not None:
             return None
         counted = (part.fault for part in self.components if part.fault and (part.gate or part.weight))
-        unpaid = (Fault(kind="JudgeFault", message=part.observed) for part in self.components if part.observed)
-        return next(counted, None) or next(unpaid, None)
+        unheard = sorted((part for part in self.components if part.observed), key=lambda part: not part.gate)
+        return next(counted, None) or next((_objection(part) for part in unheard), None)
+
+
+def _objection(part: Component) -> Fault:
+    """Why an opinion does not count. A gate's is the graver: beside it nothing else can be paid."""
+    gate = f". As {part.rewarder} is a gate, nothing is paid without it" if part.gate else ""
+    return Fault(kind="JudgeFault", message=f"{part.observed}{gate}")
