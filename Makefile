@@ -46,7 +46,7 @@ $(VENV)/.server-and-trainer: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.everything: $(VENV)/.server-and-trainer
 	@echo "installing what the tests need into $(VENV)"
-	$(PIP) --editable ".[server,trainer,docker,data,modelscope,reasoning-gym,dev]"
+	$(PIP) --editable ".[server,postgres,parquet,trainer,docker,data,modelscope,reasoning-gym,dev]"
 	touch $@
 
 # What it brings along for images and sound is built for CUDA: transformers tries to load it, and fails without a GPU.

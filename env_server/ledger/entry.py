@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 LEAF_SCHEMA = "assay.record/2"
+_spell = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False).encode
 SALT_BYTES = 16
 NOTHING = bytes(32)
 """Stands in a commitment for a body that there is none of."""
@@ -17,6 +21,7 @@ SIGNED = (
     "reward", "instrument", "commitment",
 )  # fmt: skip
 """Columns of a record that its leaf covers, in the order they are spelled."""
+_signed = itemgetter(*SIGNED)
 
 
 class Kind(StrEnum):
@@ -49,8 +54,7 @@ class Entry:
     """A record without its place: what a writer is given."""
 
     id: bytes
-    """UUIDv7, 16 bytes."""
-    at_ms: int
+    """UUIDv7, 16 bytes; `new_id` makes one."""
     kind: Kind
     detail: bytes
     """Canonical JSON: breakdown, evidence, tool calls, models' replies; for the other kinds what they have to say."""
@@ -66,12 +70,31 @@ class Entry:
     status: str | None = None
     reward: float | None = None
     instrument: bytes | None = None
-    """Canonical JSON of everything but task and completion that could change the reward. Shared by many records."""
+    """JSON of everything but task and completion that could change the reward. Shared by many records. Its keys, like
+    those of task and completion, keep their order, which a rewarder can tell."""
     task: bytes | None = None
-    """Canonical JSON, reference included."""
+    """JSON, reference included."""
     completion: bytes | None = None
-    """Canonical JSON, trajectory included."""
+    """JSON, trajectory included."""
     said: tuple[Said, ...] = ()
+
+    @property
+    def at_ms(self) -> int:
+        """Time of the record, ms since 1970: the one in its id, so that a span of time is a span of ids."""
+        return id_ms(self.id)
+
+
+def new_id() -> bytes:
+    """A UUIDv7 (RFC 9562) whose order is that of time, below the millisecond too: 12 bits say a 4096th of it."""
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    order = milliseconds << 16 | 0x7000 | (nanoseconds << 12) // 1_000_000
+    random = int.from_bytes(os.urandom(8), "big") >> 2 | 0x2 << 62
+    return (order << 64 | random).to_bytes(16, "big")
+
+
+def id_ms(record_id: bytes) -> int:
+    """The time in a UUIDv7, ms since 1970."""
+    return int.from_bytes(record_id[:6], "big")
 
 
 def commitment(salt: bytes, task: bytes | None, completion: bytes | None, detail: bytes | None) -> bytes:
@@ -81,9 +104,5 @@ def commitment(salt: bytes, task: bytes | None, completion: bytes | None, detail
 
 def leaf_data(row: Mapping[str, Any]) -> bytes:
     """The bytes whose leaf hash goes into the tree: every signed column in order, as one JSON list."""
-    values = [LEAF_SCHEMA, *(_spelled(row[name]) for name in SIGNED)]
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
-
-
-def _spelled(value: Any) -> Any:
-    return value.hex() if isinstance(value, bytes) else value
+    values = [value.hex() if isinstance(value, bytes) else value for value in _signed(row)]
+    return _spell([LEAF_SCHEMA, *values]).encode("utf-8")

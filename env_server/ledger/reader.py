@@ -1,89 +1,167 @@
-"""Reading a ledger: one record, or the whole chain to verify it. Never writes, and needs no running server."""
+"""Reading a ledger's records. Never writes, and needs no running server."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, func, select
 
-from env_server.ledger.chain import INDEXED, Finding, Head, Stored, findings
-from env_server.ledger.tables import database_errors, heads, open_database, records
-
-_ROWS_AT_ONCE = 1000
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What `audit verify` found."""
-
-    count: int
-    head: str
-    findings: tuple[Finding, ...]
+from env_server.ledger import searching
+from env_server.ledger.codec import unpack
+from env_server.ledger.entry import Kind
+from env_server.ledger.opening import database_errors, open_to_read
+from env_server.ledger.place import Place
+from env_server.ledger.rubrics import recorded_rubric
+from env_server.ledger.schema import bodies, details, records, writers
+from env_server.ledger.searching import Position
+from env_server.record_filter import RecordFilter
+from rewarders.digests import digest
+from rewarders.errors import LedgerError
 
 
 class LedgerReader:
-    """Read access to the ledger of a data directory."""
+    """Read access to a ledger."""
 
-    def __init__(self, data_dir: Path) -> None:
-        """Raises LedgerError when there is no ledger."""
-        self._database = open_database(data_dir, create=False)
+    def __init__(self, place: Place) -> None:
+        """Raises LedgerError when there is no ledger that this version reads; ConfigError as `open_to_read` does."""
+        self._database = open_to_read(place)
 
     def record(self, record_id: str) -> dict[str, Any] | None:
-        """One record with its place in the chain, or None. Blocks on the database. Raises LedgerError."""
-        with database_errors("cannot be read"), self._connect() as connection:
-            row = connection.execute(select(records).where(records.c.id == record_id)).one_or_none()
-        if row is None:
+        """One record with all that belongs to it, or None. Blocks on the database.
+
+        Raises:
+            LedgerError: it cannot be read, or is damaged.
+        """
+        wanted = _as_bytes(record_id)
+        if wanted is None:
             return None
-        chain = {"seq": row.seq, "prev_hash": row.prev_hash.hex(), "hash": row.hash.hex()}
-        return {**json.loads(row.body), "chain": chain}
+        with database_errors("cannot be read"), self.connect() as connection:
+            row = connection.execute(_found.where(records.c.id == wanted)).one_or_none()
+            return _document(connection, row) if row else None
+
+    def search(self, wanted: RecordFilter, where: Position) -> tuple[list[dict[str, Any]], str | None]:
+        """Small rows of a page, and the cursor of the next. Blocks on the database. Raises LedgerError."""
+        with database_errors("cannot be read"), self.connect() as connection:
+            return searching.page(connection, wanted, where)
+
+    def matching(self, wanted: RecordFilter) -> int:
+        """How many records match. Raises LedgerError."""
+        with database_errors("cannot be read"), self.connect() as connection:
+            return searching.count(connection, wanted)
+
+    def rubric(self, name: str) -> str | None:
+        """The rubric that was served under a name, as JSON; None if none ever was. Raises LedgerError."""
+        with database_errors("cannot be read"), self.connect() as connection:
+            return recorded_rubric(connection, name)
 
     def count(self) -> int:
         """How many records there are. Raises LedgerError."""
-        with database_errors("cannot be read"), self._connect() as connection:
+        with database_errors("cannot be read"), self.connect() as connection:
             return connection.execute(select(func.count()).select_from(records)).scalar_one()
 
-    def verify(self, expected: bytes | None = None, progress: Callable[[int], None] = lambda _: None) -> Verification:
-        """Check every record and every link.
-
-        Args:
-            expected: a head hash kept elsewhere, which the chain has to pass through.
-            progress: called with the number of records checked since the last call.
-
-        Raises:
-            LedgerError: the database cannot be read.
-        """
-        with database_errors("cannot be read"), self._connect() as connection:
-            head = _head(connection)
-            found = tuple(findings(_rows(connection, progress), head, expected))
-        return Verification(head.count, head.hash.hex(), found)
+    def connect(self) -> Connection:
+        """A connection that only reads. Its errors are SQLAlchemy's: use `database_errors`."""
+        return self._database.connect().execution_options(read_only=True)
 
     def close(self) -> None:
         """Let go of the database."""
         self._database.dispose()
 
-    def _connect(self) -> Connection:
-        return self._database.connect().execution_options(read_only=True)
+
+_COLUMNS = (
+    "id", "kind", "about", "tenant", "run", "step", "group", "sample", "task_id", "rubric", "status", "reward",
+)  # fmt: skip
+_found = select(records, writers.c.name.label("writer_name"), details.c.data.label("detail")).select_from(
+    records.outerjoin(writers, writers.c.id == records.c.writer).outerjoin(
+        details, (details.c.writer == records.c.writer) & (details.c.seq == records.c.seq)
+    )
+)
 
 
-def _head(connection: Connection) -> Head:
-    row = connection.execute(select(heads.c.count, heads.c.hash)).one_or_none()
-    return Head(*row) if row else Head()
+def _as_bytes(record_id: str) -> bytes | None:
+    try:
+        return UUID(record_id).bytes
+    except ValueError:
+        return None
 
 
-def _rows(connection: Connection, progress: Callable[[int], None]) -> Iterator[Stored]:
-    result = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(records).order_by(records.c.seq))
-    for batch in result.partitions():
-        yield from map(_stored, batch)
-        progress(len(batch))
+def _document(connection: Connection, row: Row[Any]) -> dict[str, Any]:
+    """Everything a record says, and where it stands."""
+    columns = {name: _plain(getattr(row, name)) for name in _COLUMNS}
+    detail = _json(row.detail, row) or {}
+    document = {
+        **columns,
+        "at": _iso(row.at_ms),
+        "task": _body(connection, row.task, row),
+        "completion": _body(connection, row.completion, row),
+        "erased": row.salt is None,
+        "notes": _notes(connection, row.id),
+        "place": {
+            "writer": row.writer_name, "seq": row.seq, "leaf": row.leaf.hex(), "commitment": row.commitment.hex(),
+        },
+    }  # fmt: skip
+    if row.kind != Kind.REWARD:
+        return {**document, "detail": detail}
+    return {**document, **_reward(document, detail, _body(connection, row.instrument, row) or {})}
 
 
-def _stored(row: Row[Any]) -> Stored:
-    columns = {name: getattr(row, name) for name in INDEXED}
-    return Stored(row.seq, columns, _bytes(row.body), _bytes(row.prev_hash), _bytes(row.hash))
+def _reward(document: dict[str, Any], detail: dict[str, Any], instrument: dict[str, Any]) -> dict[str, Any]:
+    """What only a reward has. What the row and the bodies say is not in its detail once more."""
+    task, completion = document["task"], document["completion"]
+    breakdown = {
+        **{name: document[name] for name in ("task_id", "rubric", "reward")},
+        "rubric_digest": instrument.get("rubric_digest"),
+        "completion_digest": digest(completion) if completion else None,
+    }
+    return {
+        "task_digest": detail.get("task_digest") or (digest(task) if task else None),
+        "breakdown": {**breakdown, **detail["breakdown"]} if "breakdown" in detail else None,
+        "redactions": detail.get("redactions", []),
+        "instrument": [*_instruments(instrument.get("parts", []), detail)],
+        "service": instrument.get("service"),
+        **{name: detail[name] for name in ("trace",) if name in detail},
+    }
 
 
-def _bytes(value: Any) -> bytes:
-    """SQLite keeps whatever type it is given, and whoever tampers need not keep to ours."""
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+def _instruments(parts: list[dict[str, Any]], detail: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each part with what ran its programs and what models were asked for it."""
+    for place, part in enumerate(parts):
+        used = {"sandbox": detail.get("sandboxes"), "models": detail.get("models")}
+        yield {**part, **{name: each[place] for name, each in used.items() if each and each[place]}}
+
+
+def _notes(connection: Connection, about: bytes) -> list[dict[str, Any]]:
+    """The records about a record, the oldest first."""
+    rows = connection.execute(_found.where(records.c.about == about).order_by(records.c.id))
+    return [{**_note(row), "id": _plain(row.id), "kind": row.kind, "at": _iso(row.at_ms)} for row in rows]
+
+
+def _note(row: Row[Any]) -> dict[str, Any]:
+    detail = _json(row.detail, row) or {}
+    return {name: value for name, value in detail.items() if name != "components"}
+
+
+def _body(connection: Connection, digest: bytes | None, row: Row[Any]) -> Any:
+    """A body, parsed; None where there is none, or none any more."""
+    if digest is None:
+        return None
+    return _json(connection.execute(select(bodies.c.data).where(bodies.c.digest == digest)).scalar(), row)
+
+
+def _json(packed: bytes | None, row: Row[Any]) -> Any:
+    try:
+        return json.loads(unpack(packed)) if packed is not None else None
+    except ValueError as error:
+        raise LedgerError(
+            f"record {_plain(row.id)} is damaged: {error}", hint="`env-server audit verify` says what else is"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    return str(UUID(bytes=value)) if isinstance(value, bytes) else value
+
+
+def _iso(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

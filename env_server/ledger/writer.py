@@ -1,53 +1,50 @@
 """Appending with group commit: many requests share one durable transaction.
 
-One thread owns the writing connection. Requests put their records on a bounded queue and wait; the thread takes all
-that has gathered, links and inserts it, commits once, and only then are the requests answered.
+One thread owns the writing connection. Requests lay out their records, put them on a bounded queue and wait; the thread
+takes all that has gathered, makes the tree longer by it in one commit, and only then are the requests answered.
 """
 
 import asyncio
 import queue
 import threading
 import time
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import OperationalError
 
-from env_server.ledger.chain import Draft, Head, link
-from env_server.ledger.tables import database_errors, heads, metadata, open_database, records, replies
+from env_server.ledger import kept_replies
+from env_server.ledger.entry import Entry
+from env_server.ledger.kept_replies import KeptReply
+from env_server.ledger.laying import Laid, lay_out
+from env_server.ledger.opening import database_errors, open_to_write
+from env_server.ledger.place import Place
+from env_server.ledger.publishing import Publisher
+from env_server.ledger.slots import CHECKPOINT_FILE, Slot, claim_slot
+from env_server.ledger.tree import CHECKPOINT_S, Refused, WriterTree
+from env_server.observing.tallies import LedgerTally
 from rewarders.errors import LedgerError, Overloaded, boundary
 
 _MOST_RECORDS_A_COMMIT = 4096
-_CHAIN = 1
-
-
-@dataclass(frozen=True)
-class KeptReply:
-    """The answer to a request that carried an idempotency key, to be kept with its records."""
-
-    key: str
-    request_digest: str
-    body: bytes
+_MOST_BYTES_A_COMMIT = 64 * 1024 * 1024
+_LAID_OUT_AT_ONCE = 8
+"""More entries are laid out in a thread, so that the event loop goes on serving others."""
+_DAY_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
 class _Append:
-    drafts: Sequence[Draft]
+    laid: Laid
     reply: KeptReply | None
-    done: "asyncio.Future[None]"
-    loop: asyncio.AbstractEventLoop
+    done: "Future[None]" = field(default_factory=Future)
+
+    def __post_init__(self) -> None:
+        self.done.set_running_or_notify_cancel()  # whoever stops waiting does not undo what is being written
 
     def settle(self, error: LedgerError | None) -> None:
-        self.loop.call_soon_threadsafe(self._settle, error)
-
-    def _settle(self, error: LedgerError | None) -> None:
-        if self.done.done():
-            return
         if error:
             self.done.set_exception(error)
         else:
@@ -55,42 +52,93 @@ class _Append:
 
 
 class LedgerWriter:
-    """The only thing that writes to a ledger."""
+    """What writes to a ledger: one writer, with a key and a tree of its own, in one thread."""
 
-    def __init__(self, data_dir: Path, *, max_waiting_records: int, keep_replies_s: float) -> None:
-        self._database = open_database(data_dir, create=True)
+    def __init__(
+        self,
+        place: Place,
+        *,
+        max_waiting_records: int = 1,
+        keep_replies_s: float = _DAY_S,
+        publish_dir: Path | None = None,
+    ) -> None:
+        """Open the database, migrating it where needed, and take a writer's slot of the data directory.
+
+        Raises:
+            LedgerError: the database or the slot cannot be used, or they do not belong together.
+            ConfigError: the URL, the password file or the driver is wrong.
+        """
+        with ExitStack() as undo:
+            self._database = open_to_write(place)
+            undo.callback(self._database.dispose)
+            assert place.data_dir is not None, "open_to_write has checked"
+            self._slot = claim_slot(place.data_dir)
+            undo.callback(self._slot.release)
+            self._publisher = Publisher(_checkpoint_files(self._slot, publish_dir))
+            self._tree = WriterTree(self._database, self._slot, self._publisher.publish, keep_replies_s=keep_replies_s)
+            undo.pop_all()
         self._keep_replies_s = keep_replies_s
         self._max_waiting = max_waiting_records
         self._waiting = 0
+        self._since_s: dict[object, float] = {}
+        self.tally = LedgerTally()
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
-        self._prepare()
         self._thread = threading.Thread(target=self._write_until_closed, name="ledger", daemon=True)
         self._thread.start()
 
-    async def append(self, drafts: Sequence[Draft], reply: KeptReply | None = None) -> None:
+    async def append(self, entries: Sequence[Entry], reply: KeptReply | None = None) -> None:
         """Make the records, and the reply, durable.
 
         Raises:
             Overloaded: the queue is full; nothing was taken.
             LedgerError: the database refused; nothing was written.
         """
-        if self._waiting + len(drafts) > self._max_waiting:
+        if self._waiting + len(entries) > self._max_waiting:
             raise Overloaded(f"{self._waiting} records wait to be written")
-        if not self.alive:
-            raise LedgerError("the ledger is closed")
-        loop = asyncio.get_running_loop()
-        wanted = _Append(drafts, reply, loop.create_future(), loop)
-        self._waiting += len(drafts)
-        self._queue.put(wanted)
+        self._waiting += len(entries)
+        mine = object()
+        self._since_s[mine] = time.monotonic()
         try:
-            await wanted.done
+            laid = (
+                _lay_out(entries) if len(entries) <= _LAID_OUT_AT_ONCE else await asyncio.to_thread(_lay_out, entries)
+            )
+            await asyncio.wrap_future(self._put(laid, reply))
         finally:
-            self._waiting -= len(drafts)
+            self._waiting -= len(entries)
+            del self._since_s[mine]
+
+    def append_now(self, entries: Sequence[Entry]) -> None:
+        """Make the records durable, blocking until they are: for commands. Raises LedgerError."""
+        self._put(_lay_out(entries), None).result()
+
+    def _put(self, laid: Laid, reply: KeptReply | None) -> "Future[None]":
+        if not self._thread.is_alive():
+            raise LedgerError("the ledger is closed")
+        wanted = _Append(laid, reply)
+        self._queue.put(wanted)
+        return wanted.done
 
     @property
-    def alive(self) -> bool:
-        """Whether records can be written at all."""
-        return self._thread.is_alive()
+    def waiting_records(self) -> int:
+        """How many are on their way."""
+        return self._waiting
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest of them has been."""
+        return next((time.monotonic() - since_s for since_s in self._since_s.values()), 0.0)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written any more, if nothing can."""
+        if refused := self._tree.refused:
+            return str(refused)
+        return None if self._thread.is_alive() else "the ledger is not being written any more"
+
+    @property
+    def limitation(self) -> str | None:
+        """What does not work although records are written, if something does not."""
+        return self._publisher.trouble
 
     def kept_reply(self, key: str) -> tuple[str, bytes] | None:
         """Request digest and answer kept under an idempotency key, if any. Blocks on the database.
@@ -98,92 +146,91 @@ class LedgerWriter:
         Raises:
             LedgerError: the database cannot be read.
         """
-        fresh = (replies.c.key == key) & (replies.c.at_s >= self._oldest_kept())
-        query = select(replies.c.request_digest, replies.c.body).where(fresh)
         with (
             database_errors("cannot be read"),
             self._database.connect().execution_options(read_only=True) as connection,
         ):
-            row = connection.execute(query).one_or_none()
-        return (row.request_digest, zlib.decompress(row.body)) if row else None
+            return kept_replies.find(connection, key, time.time() - self._keep_replies_s)
 
     def close(self) -> None:
-        """Write what was appended, then stop."""
+        """Write what was appended, sign where the tree ends, then stop."""
         self._queue.put(None)
         self._thread.join()
         self._database.dispose()
-
-    def _oldest_kept(self) -> float:
-        return time.time() - self._keep_replies_s
-
-    def _prepare(self) -> None:
-        first = upsert(heads).values(chain=_CHAIN, count=0, hash=Head().hash).on_conflict_do_nothing()
-        with database_errors(f"in {self._database.url.database} cannot be opened"):
-            metadata.create_all(self._database)
-            with self._database.begin() as connection:
-                connection.execute(first)
+        self._slot.release()
 
     def _write_until_closed(self) -> None:
         while (group := self._gather()) is not None:
-            error = self._commit(group)
-            if error is None or len(group) == 1 or isinstance(error.__cause__, OperationalError):
-                for wanted in group:
-                    wanted.settle(error)
-            else:  # something in one of them cannot be written: let the others not suffer for it
-                for wanted in group:
-                    wanted.settle(self._commit([wanted]))
+            if group:
+                self._write(group)
+            else:
+                self._sign()
+        self._sign()
 
-    def _commit(self, group: Sequence[_Append]) -> LedgerError | None:
+    def _write(self, group: Sequence[_Append]) -> None:
+        error = self._try_to_commit(group)
+        if error is None or len(group) == 1 or isinstance(error, Refused) or _is_outage(error):
+            for wanted in group:
+                wanted.settle(error)
+        else:  # something in one of them cannot be written: let the others not suffer for it
+            for wanted in group:
+                wanted.settle(self._try_to_commit([wanted]))
+
+    def _try_to_commit(self, group: Sequence[_Append]) -> LedgerError | None:
         """Write in one transaction. Whatever goes wrong is returned: this thread has to outlive it."""
+        began_s = time.monotonic()
         try:
-            with (
-                boundary(LedgerError, "writing the ledger"),
-                database_errors("could not be written"),
-                self._database.begin() as connection,
-            ):
-                self._write(connection, group)
+            with boundary(LedgerError, "writing the ledger"):
+                self._tree.commit([wanted.laid for wanted in group], [wanted.reply for wanted in group if wanted.reply])
         except LedgerError as error:
             return error
+        finally:
+            self.tally.busy_s += time.monotonic() - began_s
+        self.tally.commits += 1
+        self.tally.records += sum(len(wanted.laid.rows) for wanted in group)
+        self.tally.size_bytes += sum(wanted.laid.size_bytes for wanted in group)
         return None
 
+    def _sign(self) -> None:
+        try:
+            with boundary(LedgerError, "signing the ledger"):
+                self._tree.sign()
+                self._publisher.flush()
+        except LedgerError as error:
+            self._publisher.trouble = str(error)
+
     def _gather(self) -> list[_Append] | None:
-        """Everything that waits, up to a bound; None when closed."""
-        first = self._queue.get()
+        """Everything that waits, up to a bound; nothing where it is time to sign; None when closed."""
+        unsigned = self._tree.unsigned or self._publisher.waiting
+        try:
+            first = self._queue.get(timeout=CHECKPOINT_S if unsigned else None)
+        except queue.Empty:
+            return []
         if first is None:
             return None
-        group, count = [first], len(first.drafts)
-        while count < _MOST_RECORDS_A_COMMIT and not self._queue.empty():
+        group, records, size_bytes = [first], len(first.laid.rows), first.laid.size_bytes
+        while records < _MOST_RECORDS_A_COMMIT and size_bytes < _MOST_BYTES_A_COMMIT and not self._queue.empty():
             wanted = self._queue.get()
             if wanted is None:
                 self._queue.put(None)
                 break
             group.append(wanted)
-            count += len(wanted.drafts)
+            records += len(wanted.laid.rows)
+            size_bytes += wanted.laid.size_bytes
         return group
 
-    def _write(self, connection: Connection, group: Sequence[_Append]) -> None:
-        place = select(heads.c.count, heads.c.hash).where(heads.c.chain == _CHAIN)
-        count, digest = connection.execute(place).one()
-        rows, head = _linked([draft for wanted in group for draft in wanted.drafts], Head(count, digest))
-        if rows:
-            connection.execute(insert(records), rows)
-        connection.execute(update(heads).where(heads.c.chain == _CHAIN).values(count=head.count, hash=head.hash))
-        kept = [_reply_row(wanted.reply) for wanted in group if wanted.reply]
-        if kept:
-            connection.execute(delete(replies).where(replies.c.at_s < self._oldest_kept()))
-            connection.execute(insert(replies), kept)
+
+def _checkpoint_files(slot: Slot, publish_dir: Path | None) -> list[Path]:
+    """Beside the key, and where the operator wants it."""
+    published = publish_dir and publish_dir / f"{slot.signer.name.replace('/', '-')}.{CHECKPOINT_FILE}"
+    return [slot.directory / CHECKPOINT_FILE, *filter(None, [published])]
 
 
-def _linked(drafts: Sequence[Draft], head: Head) -> tuple[list[dict[str, Any]], Head]:
-    rows = []
-    for draft in drafts:
-        following = Head(head.count + 1, link(head.hash, draft.body))
-        place = {"seq": following.count, "prev_hash": head.hash, "hash": following.hash}
-        rows.append({**place, **draft.columns, "body": draft.body})
-        head = following
-    return rows, head
+def _lay_out(entries: Sequence[Entry]) -> Laid:
+    with boundary(LedgerError, "laying out the records"):
+        return lay_out(entries)
 
 
-def _reply_row(reply: KeptReply) -> dict[str, Any]:
-    packed = zlib.compress(reply.body, level=1)
-    return {"key": reply.key, "request_digest": reply.request_digest, "body": packed, "at_s": time.time()}
+def _is_outage(error: LedgerError) -> bool:
+    """Whether it is the database's trouble, and not that of one record."""
+    return isinstance(error.__cause__, OperationalError)

@@ -6,14 +6,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from raw_items import raw_item
 from watched_runs import alive, until
 
+from env_server.audit.database_source import DatabaseSource
+from env_server.audit.verifying import verify
 from env_server.client import RewardClient, ServiceUnreachable
+from env_server.ledger.place import Place
 from env_server.ledger.reader import LedgerReader
 from env_server.schemas import Item, Status
 
@@ -64,11 +67,12 @@ def test_no_answered_record_is_missing_after_the_server_was_killed(make_server, 
     server.kill()
     load.stop()
 
-    reader = LedgerReader(server.data_dir)
-    verification = reader.verify()
+    place = Place(server.data_dir)
+    verification = verify(DatabaseSource(place), processes=1)
     assert verification.findings == ()
-    assert verification.count >= len(load.record_ids)
-    assert all(reader.record(record_id) for record_id in load.record_ids)
+    assert verification.records >= len(load.record_ids)
+    with closing(LedgerReader(place)) as reader:
+        assert all(reader.record(record_id) for record_id in load.record_ids)
     wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in family))
 
 
@@ -83,9 +87,10 @@ def test_a_request_whose_server_was_killed_is_answered_once_by_the_next_one(make
     load.stop()
 
     assert all(rewards == EXPECTED for rewards in load.rewards)
-    reader = LedgerReader(server.data_dir)
-    assert reader.verify().findings == ()
-    assert reader.count() == len(ITEMS) * len(load.rewards), "a batch that was sent again was recorded again"
+    verification = verify(DatabaseSource(Place(server.data_dir)), processes=1)
+    assert verification.findings == ()
+    again = "a batch that was sent again was recorded again"
+    assert verification.records == len(ITEMS) * len(load.rewards), again
 
 
 def test_a_key_is_remembered_by_the_next_server(make_server):

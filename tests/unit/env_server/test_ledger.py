@@ -1,88 +1,312 @@
-"""The ledger's writer and reader on a real database."""
+"""The ledger's writer and reader on real databases: SQLite in a folder, and PostgreSQL where there is one."""
 
 import asyncio
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from ledger_entries import reward_entry
+from sqlalchemy import text
 
-from env_server.ledger.chain import Draft, draft
+from env_server.audit.database_source import DatabaseSource
+from env_server.audit.verifying import verify
+from env_server.ledger import tree
+from env_server.ledger.entry import Entry, Kind, Said, new_id
+from env_server.ledger.kept_replies import KeptReply
+from env_server.ledger.notes import open_checkpoint
+from env_server.ledger.opening import open_to_write
+from env_server.ledger.place import Place
 from env_server.ledger.reader import LedgerReader
-from env_server.ledger.writer import KeptReply, LedgerWriter
-from rewarders.errors import LedgerError
+from env_server.ledger.writer import LedgerWriter
+from rewarders.errors import LedgerError, Overloaded
 
 
-def record(name: str) -> Draft:
-    return draft({"id": name, "at": "now", "task_id": "t", "rubric": "m.v1", "status": "scored", "reward": 1.0})
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    url = request.getfixturevalue("postgres").make_database() if request.param == "postgres" else None
+    return Place(tmp_path / "data", url)
 
 
 @contextmanager
-def writer(folder: Path, keep_replies_s: float = 3600) -> Iterator[LedgerWriter]:
-    with closing(LedgerWriter(folder, max_waiting_records=1000, keep_replies_s=keep_replies_s)) as opened:
+def writer(place: Place, **settings: float) -> Iterator[LedgerWriter]:
+    with closing(LedgerWriter(place, **{"max_waiting_records": 10_000, **settings})) as opened:
         yield opened
 
 
-def append_all(ledger: LedgerWriter, *appends: tuple[list[Draft], KeptReply | None]) -> list[BaseException | None]:
+Append = tuple[Sequence[Entry], KeptReply | None]
+
+
+def append_all(ledger: LedgerWriter, *appends: Append) -> list[BaseException | None]:
     async def run() -> list[BaseException | None]:
         return await asyncio.gather(*(ledger.append(*each) for each in appends), return_exceptions=True)
 
     return asyncio.run(run())
 
 
-def count(folder: Path) -> int:
-    with closing(LedgerReader(folder)) as reader:
-        assert reader.verify().findings == ()
-        return reader.count()
+def verified_count(place: Place) -> int:
+    verification = verify(DatabaseSource(place), processes=1)
+    assert verification.findings == ()
+    return verification.records
 
 
-def test_a_record_that_cannot_be_written_harms_nobody_it_was_committed_with(tmp_path: Path):
-    bad = record("bad")
-    bad = replace(bad, columns={**bad.columns, "step": 2**70})
-    with writer(tmp_path) as ledger:
-        outcomes = append_all(ledger, ([record("a")], None), ([bad], None), ([record("b")], None))
+def shown(place: Place, entry: Entry) -> dict | None:
+    with closing(LedgerReader(place)) as reader:
+        return reader.record(str(UUID(bytes=entry.id)))
+
+
+def execute(place: Place, statement: str) -> None:
+    engine = open_to_write(place)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_a_record_reads_as_it_was_given(place: Place):
+    entry = reward_entry("12", reward=0.25, group="g", sample=3, step=2**53 - 1)
+    with writer(place) as ledger:
+        ledger.append_now([entry])
+    record = shown(place, entry)
+    assert record is not None
+    assert (record["reward"], record["group"], record["sample"], record["step"]) == (0.25, "g", 3, 2**53 - 1)
+    assert (record["task"], record["completion"]) == ({"id": "t1"}, {"text": "12"})
+    assert (record["instrument"], record["service"]) == ([{"rewarder": "odd.length"}], "assay 0")
+    assert (record["breakdown"]["reward"], record["notes"], record["erased"]) == (0.25, [], False)
+
+
+def test_the_instrument_of_a_part_holds_what_was_used_for_it(place: Place):
+    detail = b'{"breakdown":{},"sandboxes":[{"runs":1}],"models":[{"exchanges":[]}]}'
+    entry = reward_entry(detail=detail)
+    with writer(place) as ledger:
+        ledger.append_now([entry])
+    record = shown(place, entry)
+    assert record is not None
+    (part,) = record["instrument"]
+    assert (part["sandbox"], part["models"]) == ({"runs": 1}, {"exchanges": []})
+
+
+def test_what_is_said_of_a_record_later_is_among_its_notes(place: Place):
+    entry = reward_entry()
+    notes = [
+        Entry(id=new_id(), kind=Kind.LABEL, about=entry.id, detail=b'{"label":"good","by":"me"}'),
+        Entry(id=new_id(), kind=Kind.INVALIDATION, about=entry.id, detail=b'{"reason":"leak"}'),
+    ]
+    with writer(place) as ledger:
+        ledger.append_now([entry])
+        ledger.append_now(notes)
+    record = shown(place, entry)
+    assert record is not None
+    said = [(note["kind"], note.get("label")) for note in record["notes"]]
+    assert said == [("label", "good"), ("invalidation", None)]
+    label = shown(place, notes[0])
+    assert label is not None
+    assert label["detail"] == {"label": "good", "by": "me"}
+    assert verified_count(place) == 3
+
+
+def test_sixteen_answers_to_one_task_keep_it_and_its_instrument_once(place: Place):
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry(f"{n}") for n in range(16)])
+    engine = open_to_write(place)
+    with engine.begin() as connection:
+        assert connection.execute(text("select count(*) from bodies")).scalar() == 16 + 2
+        assert connection.execute(text("select count(*) from outcomes")).scalar() == 1
+    engine.dispose()
+
+
+def test_a_record_that_cannot_be_written_harms_nobody_it_was_committed_with(place: Place):
+    bad = reward_entry(step=2**70)
+    with writer(place) as ledger:
+        outcomes = append_all(ledger, ([reward_entry()], None), ([bad], None), ([reward_entry()], None))
         assert [type(outcome) for outcome in outcomes] == [type(None), LedgerError, type(None)]
-        assert ledger.alive
-        assert append_all(ledger, ([record("c")], None)) == [None]
-    assert count(tmp_path) == 3
+        assert ledger.trouble is None
+        assert append_all(ledger, ([reward_entry()], None)) == [None]
+    assert verified_count(place) == 3
 
 
-def test_two_servers_on_one_directory_write_one_chain(tmp_path: Path):
-    with writer(tmp_path) as one, writer(tmp_path) as other:
-        for n in range(5):
-            assert append_all(one, ([record(f"one{n}")], None)) == [None]
-            assert append_all(other, ([record(f"other{n}")], None)) == [None]
-    assert count(tmp_path) == 10
+def test_a_negative_zero_verifies(place: Place):
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry(reward=-0.0)])
+    assert verified_count(place) == 1
 
 
-def test_a_key_that_another_server_took_first_is_refused_alone_and_leaves_no_record(tmp_path: Path):
+def test_two_servers_on_one_database_write_a_tree_each(place: Place):
+    with writer(place) as one, writer(place) as other:
+        for _ in range(5):
+            assert append_all(one, ([reward_entry("one")], None)) == [None]
+            assert append_all(other, ([reward_entry("other")], None)) == [None]
+    verification = verify(DatabaseSource(place), processes=1)
+    assert (verification.findings, [tree.size for tree in verification.trees]) == ((), [5, 5])
+
+
+def test_the_next_process_goes_on_with_the_tree_of_the_last(place: Place):
+    for _ in range(3):
+        with writer(place) as ledger:
+            ledger.append_now([reward_entry()])
+    (only,) = verify(DatabaseSource(place), processes=1).trees
+    assert (only.size, only.unsigned) == (3, 0)
+
+
+def test_a_key_that_another_server_took_first_is_refused_alone_and_leaves_no_record(place: Place):
     reply = KeptReply("key", "digest", b"{}")
-    with writer(tmp_path) as one, writer(tmp_path) as other:
-        assert append_all(one, ([record("first")], reply)) == [None]
-        outcomes = append_all(other, ([record("second")], reply), ([record("third")], None))
+    with writer(place) as one, writer(place) as other:
+        assert append_all(one, ([reward_entry()], reply)) == [None]
+        outcomes = append_all(other, ([reward_entry()], reply), ([reward_entry()], None))
         assert [type(outcome) for outcome in outcomes] == [LedgerError, type(None)]
-    assert count(tmp_path) == 2
+    assert verified_count(place) == 2
 
 
-def test_an_answer_is_kept_for_its_time_and_no_longer(tmp_path: Path):
-    with writer(tmp_path) as ledger:
-        append_all(ledger, ([record("a")], KeptReply("key", "digest", b"{}")))
+def test_an_answer_is_kept_for_its_time_and_no_longer(place: Place):
+    with writer(place) as ledger:
+        append_all(ledger, ([reward_entry()], KeptReply("key", "digest", b"{}")))
         assert ledger.kept_reply("key") == ("digest", b"{}")
-    with writer(tmp_path, keep_replies_s=1e-6) as ledger:
+    with writer(place, keep_replies_s=1e-6) as ledger:
         assert ledger.kept_reply("key") is None
+        append_all(ledger, ([reward_entry()], KeptReply("other", "digest", b"{}")))
+    with writer(place) as ledger:
+        assert ledger.kept_reply("key") is None, "an old answer was not removed"
 
 
-@pytest.mark.parametrize("name", ["with ? mark", "a=b&c", "spaces and ünïcode"])
+def test_a_full_queue_takes_nothing(tmp_path: Path):
+    with writer(Place(tmp_path), max_waiting_records=2) as ledger:
+        outcomes = append_all(ledger, ([reward_entry()] * 3, None), ([reward_entry()], None))
+    assert [type(outcome) for outcome in outcomes] == [Overloaded, type(None)]
+    assert verified_count(Place(tmp_path)) == 1
+
+
+def test_a_copied_data_directory_is_found_out_and_writes_nothing_more(postgres, tmp_path: Path):
+    url = postgres.make_database()
+    with writer(Place(tmp_path / "one", url)) as ledger:
+        ledger.append_now([reward_entry()])
+    shutil.copytree(tmp_path / "one", tmp_path / "copy")
+    with writer(Place(tmp_path / "one", url)) as one, writer(Place(tmp_path / "copy", url)) as copy:
+        one.append_now([reward_entry()])
+        for _ in range(2):
+            with pytest.raises(LedgerError, match="another process writes with the same key"):
+                copy.append_now([reward_entry()])
+        assert copy.trouble is not None
+        one.append_now([reward_entry()])
+    assert verified_count(Place(tmp_path / "one", url)) == 3
+
+
+def test_a_database_put_back_to_an_older_state_is_not_gone_on_with(tmp_path: Path):
+    place, backup = Place(tmp_path / "data"), tmp_path / "backup.sqlite3"
+    file = tmp_path / "data" / "ledger.sqlite3"
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry()])
+    shutil.copy(file, backup)
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry()])
+    shutil.copy(backup, file)
+    with pytest.raises(LedgerError, match="signed 2 records, and the database has 1") as refused:
+        LedgerWriter(place)
+    assert "move" in refused.value.hint
+
+
+def test_a_writer_whose_tree_was_rolled_back_under_it_stops(place: Place):
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry()])
+        ledger.append_now([reward_entry()])
+        execute(place, "update writers set size = 1")
+        with pytest.raises(LedgerError, match="has 1 records in the database, and 2 were written here"):
+            ledger.append_now([reward_entry()])
+        with pytest.raises(LedgerError, match="has 1 records"):
+            ledger.append_now([reward_entry()])
+
+
+def test_after_a_failed_commit_the_writer_looks_where_its_tree_ends_and_goes_on(place: Place):
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry()])
+        execute(place, "alter table details rename to hidden")
+        with pytest.raises(LedgerError, match="could not be written"):
+            ledger.append_now([reward_entry()])
+        execute(place, "alter table hidden rename to details")
+        ledger.append_now([reward_entry()])
+    assert verified_count(place) == 2
+
+
+def test_a_commit_of_which_nobody_heard_is_found_and_not_written_again(place: Place, monkeypatch: pytest.MonkeyPatch):
+    """The connection is lost after COMMIT took effect: what the database says counts."""
+    settle = tree.WriterTree._settle
+
+    def lost(*_: object) -> None:
+        raise LedgerError("the connection is lost")
+
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry()])
+        monkeypatch.setattr(tree.WriterTree, "_settle", lost)
+        with pytest.raises(LedgerError, match="the connection is lost"):
+            ledger.append_now([reward_entry()])
+        monkeypatch.setattr(tree.WriterTree, "_settle", settle)
+        ledger.append_now([reward_entry()])
+    assert verified_count(place) == 3
+
+
+def test_a_checkpoint_is_signed_while_records_come_and_at_the_end(place: Place, tmp_path: Path):
+    published = tmp_path / "elsewhere"
+    with closing(LedgerWriter(place, max_waiting_records=5000, publish_dir=published)) as ledger:
+        for _ in range(3):
+            ledger.append_now([reward_entry() for _ in range(1000)])
+        key = ledger._slot.signer.public_key
+        ledger.append_now([reward_entry()])
+    (file,) = published.iterdir()
+    beside_the_key = tmp_path / "data" / "writers" / "1" / "checkpoint"
+    assert file.read_text() == beside_the_key.read_text()
+    assert open_checkpoint(file.read_text(), key).size == 3001
+    (only,) = verify(DatabaseSource(place), processes=1).trees
+    assert only.checkpoints == 4
+
+
+def test_a_place_for_checkpoints_that_cannot_be_written_is_said_and_stops_nothing(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with closing(LedgerWriter(Place(tmp_path), publish_dir=tmp_path / "file")) as ledger:
+        ledger.append_now([reward_entry() for _ in range(1000)])
+        ledger.append_now([])
+        assert ledger.limitation is not None
+        assert "file" in ledger.limitation
+        assert ledger.trouble is None
+
+
+def test_faults_and_verdicts_are_told_apart_in_what_can_be_searched(place: Place):
+    said = (Said("a.b", "wrong", fault=False), Said("c.d", "SandboxFault", fault=True))
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry(said=said), reward_entry(said=said), reward_entry(said=())])
+    engine = open_to_write(place)
+    with engine.begin() as connection:
+        parts = connection.execute(text("select rewarder, reason, fault from outcome_parts order by position")).all()
+        outcomes = connection.execute(text("select outcome from records order by seq")).scalars().all()
+    engine.dispose()
+    assert [tuple(part) for part in parts] == [("a.b", "wrong", 0), ("c.d", "SandboxFault", 1)]
+    assert outcomes == [1, 1, None]
+
+
+@pytest.mark.parametrize("name", ["with ? mark", "a=b&c", "spaces and ünïcode", "100%"])
 def test_the_ledger_is_where_the_path_says_whatever_is_in_it(tmp_path: Path, name: str):
-    with writer(tmp_path / name) as ledger:
-        append_all(ledger, ([record("a")], None))
+    with writer(Place(tmp_path / name)) as ledger:
+        ledger.append_now([reward_entry()])
     assert (tmp_path / name / "ledger.sqlite3").exists()
-    assert count(tmp_path / name) == 1
+    assert verified_count(Place(tmp_path / name)) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"not a database" * 100])
-def test_a_file_that_is_no_ledger_is_an_error_of_ours(tmp_path: Path, content: bytes):
-    (tmp_path / "ledger.sqlite3").write_bytes(content)
-    with closing(LedgerReader(tmp_path)) as reader, pytest.raises(LedgerError, match="cannot be read"):
-        reader.verify()
+def test_many_writers_that_begin_at_once_agree_on_the_tables(place: Place):
+    """Each in a thread, with a database that is still empty."""
+
+    async def begin() -> list[LedgerWriter]:
+        return await asyncio.gather(*(asyncio.to_thread(LedgerWriter, place) for _ in range(4)))
+
+    writers = asyncio.run(begin())
+    for ledger in writers:
+        ledger.append_now([reward_entry()])
+        ledger.close()
+    assert [one.size for one in verify(DatabaseSource(place), processes=1).trees] == [1] * 4
+
+
+def test_a_password_is_not_in_what_is_said_of_a_database_that_cannot_be_reached(tmp_path: Path):
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n")
+    place = Place(tmp_path, f"postgresql://assay@/none?host={tmp_path}", secret)
+    with pytest.raises(LedgerError, match="cannot be opened") as failed:
+        LedgerWriter(place)
+    assert "hunter2" not in f"{failed.value} {failed.value.__cause__}"

@@ -1,0 +1,1 @@
+"""How an older ledger becomes one of this schema. Run when a writer opens it."""

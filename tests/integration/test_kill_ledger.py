@@ -1,0 +1,185 @@
+"""Kill -9 of the server and of PostgreSQL at random moments under load: the ledger keeps its three promises.
+
+No acknowledged record is missing, no idempotency key has its records twice, and every tree verifies. A few moments are
+tried by default; `ASSAY_KILLS=20` tries twenty of each.
+"""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from raw_items import raw_item
+from sqlalchemy import select, text
+from watched_runs import until
+
+from env_server.audit.database_source import DatabaseSource
+from env_server.audit.verifying import verify
+from env_server.client import RewardClient, ServiceUnreachable
+from env_server.ledger.opening import open_to_read
+from env_server.ledger.place import Place
+from env_server.ledger.reader import LedgerReader
+from env_server.ledger.schema import records
+from env_server.schemas import Item
+
+MOMENTS = range(int(os.environ.get("ASSAY_KILLS", "2")))
+SIZES = (1, 7, 16)
+
+
+@dataclass
+class Load:
+    """Clients that send batches with keys, again and again until each is answered, and remember the answers."""
+
+    url: str
+    answered: dict[str, list[str]] = field(default_factory=dict)
+    """Record ids by the key of their request. Each request is a group of its key's name."""
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator["Load"]:
+        threads = [threading.Thread(target=self._send, args=(size,)) for size in SIZES]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._stopped.set()
+            for thread in threads:
+                thread.join()
+
+    def _send(self, size: int) -> None:
+        with RewardClient(self.url, timeout_s=30, retries=0) as client:
+            while not self._stopped.is_set():
+                key = str(uuid4())
+                items = [Item.model_validate({**raw_item("x" * (n + 1)), "group": key}) for n in range(size)]
+                self._send_until_answered(client, key, items)
+
+    def _send_until_answered(self, client: RewardClient, key: str, items: list[Item]) -> None:
+        while not self._stopped.is_set():
+            try:
+                answer = client.score(items, idempotency_key=key)
+            except ServiceUnreachable:
+                time.sleep(0.05)
+            else:
+                self.answered[key] = [item.record_id for item in answer.items if item.record_id]
+                return
+
+
+def check_promises(place: Place, load: Load) -> None:
+    with closing(LedgerReader(place)) as reader:
+        acknowledged = [record for ids in load.answered.values() for record in ids]
+        missing = [record for record in acknowledged if reader.record(record) is None]
+    assert missing == []
+    sizes = _records_by_key(place)
+    twice = {key: size for key, size in sizes.items() if size not in SIZES}
+    assert twice == {}
+    wrong = {key for key, ids in load.answered.items() if len(ids) != sizes[key]}
+    assert wrong == set(), "a key has other records than its answer names"
+    assert verify(DatabaseSource(place), processes=1).findings == ()
+
+
+def _records_by_key(place: Place) -> Counter[str]:
+    database = open_to_read(place)
+    with database.connect().execution_options(read_only=True) as connection:
+        found = Counter(connection.execute(select(records.c.group)).scalars())
+    database.dispose()
+    return found
+
+
+def some_answers(load: Load, more: int = 3) -> None:
+    wanted = len(load.answered) + more
+    until(lambda: len(load.answered) >= wanted)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_server_with_sqlite_keeps_its_promises(make_server, moment: int):
+    server = make_server()
+    with Load(server.url).running() as load:
+        some_answers(load, 10)
+        time.sleep(random.Random(moment).uniform(0, 0.3))
+        server.kill()
+        server.start()
+        some_answers(load)
+    assert server.stop() == 0
+    check_promises(Place(server.data_dir), load)
+    (only,) = verify(DatabaseSource(Place(server.data_dir)), processes=1).trees
+    assert only.unsigned == 0, "the next server did not go on with the tree of the one that was killed"
+
+
+def ledger_in(postgres, server_toml: str) -> tuple[Place, str]:
+    url = postgres.make_database()
+    return Place(None, url), f'{server_toml}\n[ledger]\nurl = "{url}"\n'
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_server_with_postgres_keeps_its_promises(make_server, server_toml: str, postgres, moment: int):
+    place, toml = ledger_in(postgres, server_toml)
+    server = make_server(toml=toml)
+    with Load(server.url).running() as load:
+        some_answers(load, 10)
+        time.sleep(random.Random(moment).uniform(0, 0.3))
+        server.kill()
+        server.start()
+        some_answers(load)
+    assert server.stop() == 0
+    check_promises(place, load)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_postgres_fails_closed_and_then_goes_on(make_server, server_toml: str, postgres, moment: int):
+    place, toml = ledger_in(postgres, server_toml)
+    server = make_server(toml=toml)
+    with Load(server.url).running() as load:
+        some_answers(load, 10)
+        time.sleep(random.Random(moment).uniform(0, 0.3))
+        postgres.kill()
+        time.sleep(0.2)
+        answered = len(load.answered)
+        time.sleep(0.2)
+        assert len(load.answered) == answered, "something was answered that cannot have been recorded"
+        postgres.start()
+        some_answers(load)
+    assert server.stop() == 0
+    check_promises(place, load)
+
+
+def test_a_killed_backend_of_postgres_loses_one_commit_at_most(make_server, server_toml: str, postgres):
+    """The server's connection alone is cut, in the middle of what it does."""
+    place, toml = ledger_in(postgres, server_toml)
+    server = make_server(toml=toml)
+    database = open_to_read(place)
+    with Load(server.url).running() as load:
+        for moment in range(5):
+            some_answers(load)
+            time.sleep(random.Random(moment).uniform(0, 0.05))
+            with database.begin() as connection:
+                others = "datname = current_database() and pid <> pg_backend_pid()"
+                connection.execute(text(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}"))
+    database.dispose()
+    assert server.stop() == 0
+    check_promises(place, load)
+
+
+def test_two_servers_on_one_postgres_keep_a_tree_each(make_server, server_toml: str, postgres, tmp_path: Path):
+    place, toml = ledger_in(postgres, server_toml)
+    one, other = make_server(toml=toml), make_server(toml=toml, data_dir=tmp_path / "elsewhere")
+    with Load(one.url).running() as load, Load(other.url).running() as other_load:
+        some_answers(load, 10)
+        one.process.send_signal(signal.SIGKILL)
+        some_answers(other_load, 10)
+        one.kill()
+        one.start()
+        some_answers(load)
+    assert (one.stop(), other.stop()) == (0, 0)
+    check_promises(place, load)
+    check_promises(place, other_load)
+    trees = verify(DatabaseSource(place), processes=1).trees
+    assert sorted(bool(tree.size) for tree in trees) == [True, True]
