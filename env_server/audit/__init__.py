@@ -1,0 +1,1 @@
+"""Auditing a ledger without its server: verify, prove, show, export, seal, erase."""

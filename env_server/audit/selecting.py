@@ -1,0 +1,121 @@
+"""Which records are to be erased, found in batches that go on after the last."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, exists, func, select, tuple_
+
+from env_server.ledger.entry import Kind
+from env_server.ledger.schema import records
+from rewarders.errors import ConfigError
+
+BATCH = 2000
+_IDS_AT_ONCE = 500
+_FLAGS = (Kind.CORRECTION, Kind.INVALIDATION, Kind.LABEL)
+
+
+class Target(NamedTuple):
+    """A record that still has what is to be erased."""
+
+    writer: int
+    seq: int
+    id: bytes
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Records by id, or those to which all that is given applies."""
+
+    ids: Sequence[bytes] = ()
+    run: str | None = None
+    task_id: str | None = None
+    before_ms: int | None = None
+    """Older than this time, ms since 1970."""
+    flagged: bool | None = None
+    """Whether somebody corrected, invalidated or labelled them; None does not ask."""
+    kind: Kind | None = None
+
+    def count(self, connection: Connection) -> int:
+        """How many there are."""
+        return sum(
+            connection.execute(select(func.count()).select_from(records).where(*conditions)).scalar_one()
+            for conditions in self._alternatives()
+        )
+
+    def batches(self, connection: Connection) -> Iterator[list[Target]]:
+        """Targets in order of their trees. What was erased meanwhile is passed by."""
+        for conditions in self._alternatives():
+            after = (-1, -1)
+            while found := _batch(connection, conditions, after):
+                yield found
+                after = (found[-1].writer, found[-1].seq)
+
+    def _alternatives(self) -> Iterator[list[ColumnElement[bool]]]:
+        common = [records.c.salt.is_not(None), records.c.kind != Kind.ERASURE.value, *self._conditions()]
+        for begin, end in pairwise([*range(0, len(self.ids), _IDS_AT_ONCE), len(self.ids)]):
+            yield [*common, records.c.id.in_(self.ids[begin:end])]
+        if not self.ids:
+            yield common
+
+    def _conditions(self) -> Iterator[ColumnElement[bool]]:
+        if self.run is not None:
+            yield records.c.run == self.run
+        if self.task_id is not None:
+            yield records.c.task_id == self.task_id
+        if self.kind is not None:
+            yield records.c.kind == self.kind.value
+        if self.before_ms is not None:
+            yield records.c.id < (max(self.before_ms, 0) << 80).to_bytes(16, "big")
+        if self.flagged is not None:
+            note = records.alias()
+            flag = exists().where(note.c.about == records.c.id, note.c.kind.in_([kind.value for kind in _FLAGS]))
+            yield flag if self.flagged else ~flag
+
+
+def notes_about(connection: Connection, targets: Sequence[Target]) -> list[Target]:
+    """Records about these that repeat what is said in them: replays and labels, but never an erasure."""
+    ids, found = [target.id for target in targets], []
+    for begin in range(0, len(ids), _IDS_AT_ONCE):
+        about = records.c.about.in_(ids[begin : begin + _IDS_AT_ONCE])
+        found += _batch(connection, [about, records.c.salt.is_not(None), records.c.kind != Kind.ERASURE.value], None)
+    return found
+
+
+def as_ids(names: Sequence[str]) -> list[bytes]:
+    """Ids as people write them. Raises ConfigError where one is none."""
+    try:
+        return [UUID(name).bytes for name in names]
+    except ValueError:
+        bad = next(name for name in names if not _is_id(name))
+        raise ConfigError(f"{bad[:80]!r} is no id of a record") from None
+
+
+def require_known(connection: Connection, ids: Sequence[bytes]) -> None:
+    """Raises ConfigError where there is no such record, or it is an erasure, which has nothing to erase."""
+    for one in ids:
+        kind = connection.execute(select(records.c.kind).where(records.c.id == one)).scalar_one_or_none()
+        if kind is None:
+            raise ConfigError(f"there is no record {UUID(bytes=one)}; nothing was erased")
+        if kind == Kind.ERASURE:
+            raise ConfigError(f"record {UUID(bytes=one)} says what was erased, and stays; nothing was erased")
+
+
+def _is_id(name: str) -> bool:
+    try:
+        UUID(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _batch(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], after: tuple[int, int] | None
+) -> list[Target]:
+    place: tuple[Any, Any] = (records.c.writer, records.c.seq)
+    wanted = select(*place, records.c.id).where(*conditions).order_by(*place)
+    if after is not None:
+        wanted = wanted.where(tuple_(*place) > tuple_(*after)).limit(BATCH)
+    return [Target(*row) for row in connection.execute(wanted)]
