@@ -1,0 +1,1 @@
+"""Recorded rewards computed again, and what comes of comparing them."""

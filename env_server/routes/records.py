@@ -1,0 +1,140 @@
+"""`/v1/records`: finding them, computing them again, and saying something of them."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+
+from env_server import strict_json
+from env_server.annotating import Annotation, annotation, replayed, require_subject
+from env_server.engine import KeepReply
+from env_server.explaining import explained_record
+from env_server.ledger.entry import Kind
+from env_server.ledger.kept_replies import KeptReply
+from env_server.ledger.reader import LedgerReader
+from env_server.ledger.searching import position
+from env_server.record_filter import MOST_WHOLE, RecordQuery
+from env_server.replay.replayer import INSTALLED, Comparison, Replayer
+from env_server.replay.results import Replay
+from env_server.replay.rubrics import RubricArchive
+from env_server.routes.bodies import read_body
+from env_server.routes.documents import PROBLEM_RESPONSES
+from env_server.service import Service
+from rewarders.digests import canonical_json
+from rewarders.errors import NotFound, RequestError
+from rewarders.registry import unechoed_problem
+from rewarders.types import Name, Wire
+
+W = TypeVar("W", bound=Wire)
+router = APIRouter(responses=PROBLEM_RESPONSES)
+
+
+class Recompute(Wire):
+    """Body of `POST /v1/records/{id}/recompute`; every field may be left out, and so may the body."""
+
+    live: bool = False
+    """Ask judges and reward models anew, and compare; the record stays as it is."""
+    against: Name | None = None
+    """`installed`, or a version of `rewarder`, instead of the very code that is on the record."""
+    rewarder: Name | None = None
+    """Run this one alone; the others stay as recorded."""
+    dry_run: bool = False
+    """Leave no record of the replay."""
+
+
+@router.get("/v1/records")
+async def find(request: Request, query: Annotated[RecordQuery, Query()]) -> JSONResponse:
+    """Records that match, page by page: small rows, or whole ones with `expand`."""
+    reader = _reader(request)
+    limit = min(query.limit, MOST_WHOLE) if query.expand else query.limit
+    where = position(query.cursor, newest_first=query.order == "newest", limit=limit)
+    rows, cursor = await asyncio.to_thread(reader.search, query.filter, where)
+    if query.expand:
+        rows = await asyncio.to_thread(_expanded, reader, rows)
+    return JSONResponse({"records": rows, "next": cursor})
+
+
+@router.post("/v1/records/{record_id}/recompute", response_model=Replay)
+async def recompute(request: Request, record_id: str) -> Response:
+    """Compute a reward again and compare. The record stays as it is; the comparison becomes a record of its own."""
+    service = _service(request)
+    asked = await _asked(request)
+    record = await asyncio.to_thread(_whole, _reader(request), record_id)
+    require_subject(record, Kind.REPLAY)
+    how = Comparison(asked.against, asked.rewarder, asked.live)
+    archive = RubricArchive(service.engine.rubrics, _reader(request))
+    replay = await Replayer(service.engine, service.registry, archive).replay(record, how)
+    if not asked.dry_run and service.engine.ledger:
+        entry = replayed(record, replay)
+        await service.engine.ledger.append([entry])
+        replay = replay.model_copy(update={"replay_id": str(UUID(bytes=entry.id))})
+    return Response(replay.model_dump_json(), media_type="application/json")
+
+
+@router.post("/v1/records/{record_id}/notes", status_code=201)
+async def note(request: Request, record_id: str) -> Response:
+    """Say that a reward ought to have been another, that a record must not be used, or what a person thinks of it."""
+    service = _service(request)
+    body = await read_body(request, service.config.server)
+    said = _read(Annotation, body, service)
+    record = await asyncio.to_thread(_whole, _reader(request), record_id)
+    entry = annotation(record, said)
+    answer = canonical_json({"id": str(UUID(bytes=entry.id)), "about": record["id"], "kind": said.kind})
+
+    async def keep(wanted: KeepReply | None) -> bytes:
+        assert service.engine.ledger is not None, "there is a reader"
+        kept = KeptReply(wanted.key, wanted.request_digest, answer) if wanted else None
+        await service.engine.ledger.append([entry], kept)
+        return answer
+
+    key = request.headers.get("idempotency-key")
+    about = f"POST {record['id']}\n".encode() + body
+    answered = await (service.replays.answer(key, about, keep) if key is not None else keep(None))
+    return Response(answered, status_code=201, media_type="application/json")
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _reader(request: Request) -> LedgerReader:
+    reader = _service(request).reader
+    if reader is None:
+        raise NotFound("the service keeps no ledger")
+    return reader
+
+
+def _whole(reader: LedgerReader, record_id: str) -> dict[str, Any]:
+    record = reader.record(record_id)
+    if record is None:
+        raise NotFound("there is no such record")
+    return record
+
+
+def _expanded(reader: LedgerReader, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = (explained_record(reader, row["id"]) for row in rows)
+    return [record for record in found if record]
+
+
+async def _asked(request: Request) -> Recompute:
+    if "content-type" not in request.headers and request.headers.get("content-length", "0") == "0":
+        return Recompute()
+    service = _service(request)
+    asked = _read(Recompute, await read_body(request, service.config.server), service)
+    if asked.against not in (None, INSTALLED) and asked.rewarder is None:
+        raise RequestError("a version is that of one rewarder: name it", field="rewarder")
+    return asked
+
+
+def _read(model: type[W], body: bytes, service: Service) -> W:
+    """Raises RequestError naming the field."""
+    try:
+        return model.model_validate(strict_json.parse(body, max_values=service.config.server.max_json_values))
+    except ValidationError as error:
+        field, message = unechoed_problem(error)
+        raise RequestError(f"{field or 'the body'}: {message}", field=field) from None
