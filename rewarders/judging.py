@@ -10,15 +10,16 @@ _HOLDS = "holds"
 
 
 def yes_or_no(
-    task: str, known: tuple[Section, ...], title: str, text: str
+    task: str, known: tuple[Section, ...], title: str, text: str, *, wanted: bool = True
 ) -> Callable[[Judge, int], Awaitable[Opinion]]:
-    """What `consult` hears of each judge: 1 for yes, 0 for no.
+    """What `consult` hears of each judge: 1 for the answer that is wanted, 0 for the other one and for none.
 
     Args:
         task: what to decide, in a sentence that yes answers.
         known: what the judge is shown besides.
         title: what the text is called.
         text: the policy's, so it is hostile until proved otherwise.
+        wanted: the answer that speaks for the text.
     """
 
     def asked(shown: Section) -> Question:
@@ -28,6 +29,6 @@ def yes_or_no(
         reply = await ask(judge, asked, title, text, sample)
         if reply is None or reply.answers is None:
             return derailed(judge)
-        return opinion(reply, float(reply.answers[_HOLDS]))
+        return opinion(reply, float(reply.answers[_HOLDS] is wanted))
 
     return hear

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rewarders.errors import ModelFault
+from rewarders.prose.blanking import said
+from rewarders.prose.invisible import shows_anything
 from rewarders.registry import rewarder
 from rewarders.tools import Tools
 from rewarders.types import Completion, Verdict
@@ -24,8 +26,10 @@ class Reason(StrEnum):
     """Over the declared range: scores 1."""
     TOO_LONG = "too_long"
     """Longer than `max_chars`: scores 0, and no model was asked."""
+    NO_ANSWER = "no_answer"
+    """Nothing to be seen beside the thinking: scores 0, and no model was asked."""
     REFUSED = "refused"
-    """The model takes other texts, and not this one: scores 0."""
+    """The model gives other texts a number in time, and not this one: scores 0."""
 
 
 class Params(BaseModel):
@@ -46,7 +50,7 @@ class Params(BaseModel):
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """In raw numbers, with `sigmoid`."""
     thinking: bool = False
-    """Show the model what stands before `</think>` as well."""
+    """Show the model the thinking as well."""
     max_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 32_000
     """A longer text scores 0."""
 
@@ -57,14 +61,16 @@ class Params(BaseModel):
         return self
 
 
-@rewarder("model.scalar", version="1.0", params=Params, opinion="model")
+@rewarder("model.scalar", version="1.1", params=Params, opinion="model")
 async def scalar(completion: Completion, reference: None, params: Params, tools: Tools) -> Verdict:
     """A reward model's number for the answer to the task's prompt, between 0 and 1."""
-    text = completion.text if params.thinking else completion.text.rpartition("</think>")[2]
-    begin = len(completion.text) - len(text)
-    judged = [begin, begin + len(text)]
+    shown = completion.text if params.thinking else said(completion.text)
+    text = shown.lstrip()
+    judged = (len(shown) - len(text), len(shown))
     if len(text) > params.max_chars:
         return Verdict(score=0.0, reason=Reason.TOO_LONG, evidence={"span": [*judged]})
+    if not shows_anything(text):
+        return Verdict(score=0.0, reason=Reason.NO_ANSWER, evidence={"span": [*judged]})
     raw = await tools.reward_model(params.model).score(tools.prompt, text)
     if raw is None:
         return Verdict(score=0.0, reason=Reason.REFUSED, evidence={"span": [*judged]})

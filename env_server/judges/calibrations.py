@@ -5,8 +5,8 @@ A judge is known by its identity, so that a model that was changed behind its na
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +26,9 @@ class Figure(BaseModel):
     value: float | None
     low: float | None = None
     high: float | None = None
+
+
+_UNKNOWN = Figure(value=None)
 
 
 class Calibration(BaseModel):
@@ -62,13 +65,17 @@ class Calibrations:
 
     by_part: Mapping[str, tuple[Calibration, ...]]
     required: bool = True
+    weak: Mapping[str, str] = field(default_factory=dict)
+    """What the others fall short of, by the part that they were made for."""
 
     @classmethod
     def load(cls, config: CalibrationConfig) -> "Calibrations":
-        """Read the files, leaving out what is too small or agrees too little. Raises ConfigError."""
-        good = [one for path in config.files if is_good(one := read_calibration(path), config)]
-        keys = {one.key for one in good}
-        return cls({key: tuple(one for one in good if one.key == key) for key in keys}, config.required)
+        """Read the files and tell those that suffice from the others. Raises ConfigError."""
+        read = [read_calibration(path) for path in config.files]
+        weak = {one.key: problems[0] for one in read if (problems := shortcomings(one, config))}
+        good = [one for one in read if not shortcomings(one, config)]
+        by_part = {key: tuple(one for one in good if one.key == key) for key in {one.key for one in good}}
+        return cls(by_part, config.required, weak)
 
     def objection(self, spec: RewarderSpec, params: Mapping[str, Any], identities: Iterable[str]) -> str | None:
         """Why the verdict must not be paid, if it must not.
@@ -82,11 +89,14 @@ class Calibrations:
             return None
         key = part_key(spec.name, spec.version, full_params(spec, params))
         found = self.by_part.get(key, ())
+        if not found and key in self.weak:
+            return f"the calibration of {spec.name} does not suffice, since {self.weak[key]}: it only observes"
         if not found:
             return f"{spec.name} is not calibrated with these params: it only observes (`env-server judge calibrate`)"
         known = frozenset[str]().union(*(one.judges for one in found))
         if strangers := sorted(set(identities) - known):
-            return f"{spec.name} was calibrated with other judges than {strangers[0][:19]}: it only observes"
+            stranger = f"{spec.name} was calibrated with other judges than {strangers[0][:19]}"
+            return f"{stranger}: it only observes (`env-server judge calibrate`)"
         return None
 
 
@@ -107,7 +117,24 @@ def read_calibration(path: Path) -> Calibration:
         raise ConfigError(f"{path} is no calibration: it is not JSON") from error
 
 
-def is_good(one: Calibration, config: CalibrationConfig) -> bool:
-    """Whether it suffices for the judge to be paid."""
-    kappa = one.figures["kappa"].value if "kappa" in one.figures else None
-    return one.items >= config.min_items and kappa is not None and kappa >= config.min_kappa
+def shortcomings(one: Calibration, config: CalibrationConfig) -> list[str]:
+    """Why it does not suffice for the judge to be paid; nothing where it does."""
+    return list(_shortcomings(one, config))
+
+
+def _shortcomings(one: Calibration, config: CalibrationConfig) -> Iterator[str]:
+    if one.items < config.min_items:
+        yield f"only {one.items} different items were judged (min_items is {config.min_items})"
+    for label in ("good", "bad"):
+        if (count := one.counts.get(label, 0)) < config.min_each:
+            yield f"only {count} of them are {label} (min_each is {config.min_each})"
+    kappa = one.figures.get("kappa", _UNKNOWN).value
+    if kappa is None or kappa < config.min_kappa:
+        yield f"kappa is {_spelled(kappa)} (min_kappa is {config.min_kappa:g})"
+    surely = one.figures.get("specificity", _UNKNOWN).low
+    if surely is None or surely < config.min_specificity:
+        yield f"specificity is only sure to be over {_spelled(surely)} (min_specificity is {config.min_specificity:g})"
+
+
+def _spelled(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3g}"

@@ -1,8 +1,8 @@
 """One HTTP endpoint: sent JSON, paced, retried, left alone when it is down. Knows nothing of judges.
 
-What a text can cause is told apart from what it cannot: a refusal of this request (400, 413, 422), or an endpoint that
-breaks on it (500), is an answer, and counts neither as trouble nor towards the breaker: a text must not be able to
-have everybody's judge turned off. Who asked finds out with another text whose doing it was.
+What a text can cause is told apart from what it cannot: a request that is refused (400, 413, 451 ...), that takes too
+long, breaks off or is too much (429, 503) does not count towards the breaker: a text must not be able to have
+everybody's judge turned off. Who asked finds out with a greeting and with another text whose doing it was.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ import json
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import httpx
 
@@ -19,14 +20,46 @@ from env_server.judges.pacing import Breaker, Pacer
 from rewarders.errors import ConfigError, FaultError
 
 MAX_REPLY_BYTES = 8 * 1024 * 1024
-_REFUSALS = {400, 413, 422, 500}
-_TROUBLE = {408, 409, 425, 429, 502, 503, 504, 529}
+_REFUSALS = {400, 403, 406, 413, 422, 431, 451, 500}
+"""403, 406 and 451 too: what stands in front of an endpoint may dislike the words of one request."""
+_TROUBLE = {409, 425, 429, 503, 529}
+_UNANSWERED = {408, 502, 504, 520, 521, 522, 523, 524, 530}
+"""What a gateway says of an endpoint that it lost: slow, or gone."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 
 
 class Refused(Exception):
     """The endpoint will not take this request, and says so."""
+
+
+class Unanswered(Exception):
+    """The request arrived, and nothing came of it: the text's doing, or the endpoint's. `greet` knows more."""
+
+
+class Toll(Protocol):
+    """What the tries of a request cost: taken before each is sent."""
+
+    def take(self) -> None:
+        """One more is about to be sent. Raises FaultError: it could be one too many."""
+        ...
+
+    def give_back(self) -> None:
+        """It cost nothing after all."""
+        ...
+
+
+class Free:
+    """The toll of what costs nothing."""
+
+    def take(self) -> None:
+        """Nothing is taken."""
+
+    def give_back(self) -> None:
+        """Nothing was."""
+
+
+FREE = Free()
 
 
 class Endpoint:
@@ -43,57 +76,119 @@ class Endpoint:
     ) -> None:
         """Nothing is sent yet. Raises ConfigError when the key cannot be read."""
         self.name, self.config, self._fault, self._pause = name, config, fault, pause
+        self._clock = clock
         self._headers = {"content-type": "application/json", **_authorization(name, config)}
         self._http: httpx.AsyncClient | None = None
         self._pacer = Pacer(config.at_once)
         self._breaker = Breaker(config.breaker_failures, config.breaker_pause_s, clock)
 
-    async def post(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Send a request until it is answered.
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether nothing is sent just now, after too many failures."""
+        return self._breaker.wait_s > 0
+
+    @property
+    def under_way(self) -> int:
+        """Requests that are being answered."""
+        return self._pacer.busy
+
+    @property
+    def most_under_way(self) -> int:
+        """How many may be just now."""
+        return int(self._pacer.limit)
+
+    async def post(self, url: str, body: dict[str, Any], toll: Toll = FREE) -> dict[str, Any]:
+        """Send a request until something comes of it.
 
         Raises:
             Refused: the endpoint will not take it.
-            FaultError: of the class given: it does not answer, not even after every try; or what answers is no such
-                endpoint.
+            Unanswered: it was too slow or broke off, which is not tried again here; or too much even at the last try.
+            FaultError: of the class given: it cannot be reached, even at the last try.
+
+        Returns the answer, empty where it is no JSON object.
         """
-        attempt = 1
-        while isinstance(answer := await self._try_in_turn(url, body), _Trouble):
-            if attempt == self.config.tries:
-                raise self._fault(f"{self.name} at {url} {answer.problem}, {attempt} times", retryable=True)
-            await self._pause(_pause_s(attempt, answer.retry_after_s))
-            attempt += 1
-        return answer
+        return await self._send(url, body, toll, harmless=False)
+
+    async def greet(self, url: str, body: dict[str, Any], toll: Toll = FREE) -> dict[str, Any]:
+        """Send what no text has a part in, to learn if anybody answers. To be slow, busy or to break off is trouble here.
+
+        It is sent even where all else is left alone: else a text that is slow, first behind a pause, would prolong it.
+
+        Returns the answer, empty where even this was refused. Raises FaultError, of the class given.
+        """
+        try:
+            return await self._send(url, body, toll, harmless=True)
+        except Refused:
+            return {}
 
     async def close(self) -> None:
         """Close the connections."""
         if self._http:
             await self._http.aclose()
 
-    async def _try_in_turn(self, url: str, body: dict[str, Any]) -> "dict[str, Any] | _Trouble":
+    async def _send(self, url: str, body: dict[str, Any], toll: Toll, *, harmless: bool) -> dict[str, Any]:
+        begun_s, attempt = self._clock(), 1
+        while isinstance(answer := await self._try_in_turn(url, body, toll, harmless), _Trouble):
+            pause_s = _pause_s(attempt, answer.retry_after_s)
+            ends_s = self._clock() - begun_s + pause_s + self.config.timeout_s
+            may_be_the_text = answer.reached and not harmless
+            last = attempt == self.config.tries or ends_s > self.config.deadline_s
+            if may_be_the_text and (last or self.is_left_alone):
+                raise Unanswered(f"{answer.problem}, {attempt} times")
+            if last:
+                raise self._fault(f"{self.name} at {url} {answer.problem}, {attempt} times", retryable=True)
+            await self._pause(pause_s)
+            attempt += 1
+        return answer
+
+    async def _try_in_turn(
+        self, url: str, body: dict[str, Any], toll: Toll, harmless: bool
+    ) -> "dict[str, Any] | _Trouble":
         async with self._pacer.place():
-            if wait_s := self._breaker.wait_s:
+            if not harmless and (wait_s := self._breaker.wait_s):
                 message = f"{self.name} has failed too often in a row and is left alone for another {wait_s:.0f} s"
                 raise self._fault(message, retryable=True)
             self._breaker.probing()
-            return await self._try(url, body)
+            toll.take()
+            try:
+                answer = await self._try(url, body, toll)
+            except Unanswered as problem:
+                if not harmless:
+                    self._pacer.struggled()  # less is sent from now on, whoever is to blame
+                    raise
+                answer = _Trouble(str(problem))
+            if isinstance(answer, _Trouble):
+                self._pacer.struggled()
+                if harmless or not answer.reached:
+                    self._breaker.failed()
+            return answer
 
-    async def _try(self, url: str, body: dict[str, Any]) -> "dict[str, Any] | _Trouble":
+    async def _try(self, url: str, body: dict[str, Any], toll: Toll) -> "dict[str, Any] | _Trouble":
+        """One try. Whatever may have been worked on is paid for: nobody will ever say that it was not."""
         try:
             async with asyncio.timeout(self.config.timeout_s):
                 status, headers, content = await self._exchange(url, body)
-        except TimeoutError:
-            return self._troubled(f"did not answer within {self.config.timeout_s:g} s")
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            toll.give_back()
+            return _Trouble(f"could not be reached ({type(error).__name__})", reached=False)
+        except (TimeoutError, httpx.TimeoutException):
+            raise Unanswered(f"did not answer within {self.config.timeout_s:g} s") from None
         except httpx.HTTPError as error:
-            return self._troubled(f"could not be reached ({type(error).__name__})")
+            raise Unanswered(f"broke off ({type(error).__name__})") from None
+        if status in _UNANSWERED:
+            raise Unanswered(f"answered {status}")
         if status in _TROUBLE:
-            return self._troubled(f"answered {status}", headers.get("retry-after", ""))
+            toll.give_back()
+            retry_after = headers.get("retry-after", "")
+            return _Trouble(f"answered {status}", float(retry_after) if retry_after.isdecimal() else 0.0)
         self._breaker.succeeded()
         self._pacer.succeeded()
         if status in _REFUSALS:
             raise Refused(f"{status}: {content[:200].decode(errors='replace')}")
         if status != httpx.codes.OK:
+            toll.give_back()
             raise self._fault(f"{self.name} at {url} answered {status}; look at its url, model and key")
-        return self._document(url, content)
+        return _document(content)
 
     async def _exchange(self, url: str, body: dict[str, Any]) -> tuple[int, httpx.Headers, bytes]:
         if self._http is None:
@@ -104,29 +199,26 @@ class Endpoint:
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > MAX_REPLY_BYTES:
-                    raise self._fault(f"{self.name} at {url} answered more than {MAX_REPLY_BYTES} bytes")
+                    raise Unanswered(f"answered more than {MAX_REPLY_BYTES} bytes")
             return response.status_code, response.headers, bytes(content)
 
-    def _document(self, url: str, content: bytes) -> dict[str, Any]:
-        try:
-            value = json.loads(content)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
-            raise self._fault(f"{self.name} at {url} answered something that is no JSON object")
-        return value
 
-    def _troubled(self, problem: str, retry_after: str = "") -> "_Trouble":
-        self._pacer.struggled()
-        self._breaker.failed()
-        return _Trouble(problem, float(retry_after) if retry_after.isdecimal() else 0.0)
-
-
+@dataclass(frozen=True)
 class _Trouble:
-    """A try that came to nothing and may be repeated."""
+    """A try that came to nothing, and may be repeated."""
 
-    def __init__(self, problem: str, retry_after_s: float) -> None:
-        self.problem, self.retry_after_s = problem, retry_after_s
+    problem: str
+    retry_after_s: float = 0.0
+    reached: bool = True
+    """Whether the request arrived, so that its text may be the cause."""
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        value = None
+    return value if isinstance(value, dict) else {}
 
 
 def _pause_s(attempt: int, retry_after_s: float) -> float:

@@ -1,6 +1,7 @@
 """A language model behind an OpenAI-compatible endpoint, as a judge: asked once for each question there is."""
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import Sequence
@@ -8,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from env_server.config import JudgeConfig
-from env_server.judges.endpoint import Endpoint, Refused
+from env_server.judges.endpoint import Endpoint, Refused, Unanswered
 from env_server.judges.memory import Memory
-from env_server.judges.spending import Purse, Usage, estimated
+from env_server.judges.spending import Account, Purse, Usage
+from env_server.observing.tallies import JudgeTally
 from rewarders.digests import digest
 from rewarders.errors import JudgeFault
-from rewarders.llm_judge.question import PROMPT_VERSION, JudgeReply, Question
+from rewarders.llm_judge.question import PROMPT_VERSION, UNANSWERED, JudgeReply, Question
 from rewarders.llm_judge.reading import PARSER_VERSION, TokenChoice, Unreadable, probabilities, read
 
 _NONCE_BYTES = 8
@@ -21,6 +23,11 @@ _MAX_TOKENS_KEPT = 8192
 """Of log-probabilities on the record; a longer reply is recorded without."""
 _LEAST_LOGPROB = -1e4
 _MOST_TOKENS = 1 << 40
+_GREETING = [{"role": "user", "content": "Hello."}]
+_WITHOUT_ANSWER = {"length": "cut_off", "content_filter": "refused"} | {
+    code: code for code in ("refused", UNANSWERED, "no_message")
+}
+"""Why there is nothing to be read, by how the exchange ended."""
 _TELLING = {
     *("url", "model", "temperature", "resample_temperature", "max_tokens", "response_format", "top_logprobs", "extra")
 }
@@ -42,16 +49,21 @@ class ConfiguredJudge:
         """Nothing is sent yet. Raises ConfigError when the key cannot be read."""
         self.name, self.config = name, config
         self.purse = Purse(name, config, memory)
+        self.tally = JudgeTally()
         self._memory = memory
-        self._endpoint = endpoint or Endpoint(f"judge {name}", config, JudgeFault)
+        self.endpoint = endpoint or Endpoint(f"judge {name}", config, JudgeFault)
+        self._url = f"{config.url.rstrip('/')}/chat/completions"
         self._reported: dict[str, Any] | None = None
         self._under_way: dict[tuple[str, int], asyncio.Task[Exchange]] = {}
 
     @property
     def identity(self) -> str:
         """Digest of all that makes it this judge, with what the endpoint last said of itself."""
+        return self._identity(self._reported)
+
+    def _identity(self, reported: dict[str, Any] | None) -> str:
         settings = self.config.model_dump(mode="json", include=_TELLING)
-        return digest([settings, PROMPT_VERSION, PARSER_VERSION, self._reported])
+        return digest([settings, PROMPT_VERSION, PARSER_VERSION, reported])
 
     async def ask(self, question: Question, sample: int = 0, *, fresh: bool = False) -> Exchange:
         """Ask, join whoever is asking the same just now, or remember. Raises JudgeFault."""
@@ -59,8 +71,10 @@ class ConfiguredJudge:
         if fresh:
             return await self._ask(question, sample)
         if known := self._remembered(question, sample):
+            self.tally.remembered += 1
             return known
         if joined := self._under_way.get(key):
+            self.tally.remembered += 1
             exchange = await asyncio.shield(joined)
             return Exchange(exchange.reply, {**exchange.record, "cached": True})
         asking = asyncio.create_task(self._ask(question, sample))
@@ -73,7 +87,7 @@ class ConfiguredJudge:
         for task in list(self._under_way.values()):
             task.cancel()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
-        await self._endpoint.close()
+        await self.endpoint.close()
 
     def _forget(self, key: tuple[str, int], task: "asyncio.Task[Exchange]") -> None:
         del self._under_way[key]
@@ -82,37 +96,31 @@ class ConfiguredJudge:
 
     def _remembered(self, question: Question, sample: int) -> Exchange | None:
         """Nothing until the endpoint has said in this process who it is, which is part of the key."""
-        record = self._memory.reply(self._key(question, sample))
+        record = self._memory.reply(_key(self.identity, question, sample))
         return Exchange(reply_of(question, record), {**record, "cached": True}) if record else None
-
-    def _key(self, question: Question, sample: int) -> str:
-        return digest([self.identity, question.digest, sample])
 
     async def _ask(self, question: Question, sample: int) -> Exchange:
         nonce = secrets.token_hex(_NONCE_BYTES)
         body = self._body(question, nonce, sample)
-        prompt_chars = sum(len(message["content"]) for message in body["messages"])
+        account = Account(self.purse, _most(body))
         began = time.monotonic()
-        with self.purse.hold(prompt_chars):
-            answered = await self._answered(body)
-            usage = _usage(answered, prompt_chars)
-            self.purse.pay(usage)
+        answered = await self._counted(body, account)
+        reported = answered["reported"]
         record = {
             "judge": self.name,
-            "identity": self.identity,
-            "reported": self._reported,
+            "identity": self._identity(reported),
             "question": question.digest,
             "sample": sample,
             "nonce": nonce,
             "request": body,
             **answered,
-            "tokens": usage.__dict__,
-            "money": self.purse.price(usage),
+            "tokens": account.spent.__dict__,
+            "money": self.purse.price(account.spent),
             "wall_s": round(time.monotonic() - began, 3),
         }
         reply = reply_of(question, record)
         if reply.answers is not None:
-            self._memory.keep(self._key(question, sample), record)
+            self._memory.keep(_key(record["identity"], question, sample), record)
         return Exchange(reply, {**record, "problem": reply.problem, "cached": False})
 
     def _body(self, question: Question, nonce: str, sample: int) -> dict[str, Any]:
@@ -134,29 +142,68 @@ class ConfiguredJudge:
             **({"logprobs": True, "top_logprobs": config.top_logprobs} if config.top_logprobs else {}),
         }
 
-    async def _answered(self, body: dict[str, Any]) -> dict[str, Any]:
-        """What of the endpoint's answer goes on the record."""
-        url = f"{self.config.url.rstrip('/')}/chat/completions"
+    async def _counted(self, body: dict[str, Any], account: Account) -> dict[str, Any]:
+        """As `_answered`; whatever comes of it is counted."""
+        self.tally.asked += 1
         try:
-            document = await self._endpoint.post(url, body)
+            return await self._answered(body, account)
+        finally:
+            self.tally.tokens += account.spent.total
+            self.tally.money += self.purse.price(account.spent)
+
+    async def _answered(self, body: dict[str, Any], account: Account) -> dict[str, Any]:
+        """What of the endpoint's answer goes on the record. Raises JudgeFault: there is nobody to answer."""
+        try:
+            document = await self.endpoint.post(self._url, body, account)
         except Refused as error:
-            return {"reply": "", "finish_reason": "refused", "refusal": str(error), "logprobs": None}
+            account.give_back()  # nobody bills what they refuse
+            if self._reported is None:
+                await self._greet()  # or the record would tell of another judge than the same one's next answer
+            return self._nothing("refused", str(error))
+        except Unanswered as error:
+            await self._greet()
+            return self._nothing(UNANSWERED, str(error))
+        account.settle(_counted(document) or _most(body))
+        self._reported = _reported(document)
         choices = document.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-            raise JudgeFault(f"judge {self.name} at {url} answered without a message; it speaks another protocol")
-        self._reported = {name: _encodable(document.get(name)) for name in ("model", "system_fingerprint")}
+            return self._nothing("no_message", "its answer is no chat completion")
         text, finish = _encodable(choice["message"].get("content")), _encodable(choice.get("finish_reason"))
-        reply = {"reply": text or "", "finish_reason": finish if text is not None else "refused"}
-        return {**reply, "logprobs": _kept_logprobs(choice.get("logprobs")), "usage": document.get("usage")}
+        return {
+            "reported": self._reported,
+            "reply": text or "",
+            "finish_reason": finish if text is not None else "refused",
+            "logprobs": _kept_logprobs(choice.get("logprobs")),
+            "usage": document.get("usage"),
+        }
+
+    def _nothing(self, why: str, said: str = "") -> dict[str, Any]:
+        """What is recorded of an exchange without a message."""
+        return {"reported": self._reported, "reply": "", "finish_reason": why, "refusal": said, "logprobs": None}
+
+    async def _greet(self) -> None:
+        """Learn who is there. Raises JudgeFault: nobody, so it was no text that kept the endpoint from answering."""
+        body = {**self.config.extra, "model": self.config.model, "messages": _GREETING, "max_tokens": 1}
+        account = Account(self.purse, _most(body))
+        document = await self.endpoint.greet(self._url, body, account)
+        if not document:
+            return account.give_back()
+        account.settle(_counted(document) or _most(body))
+        self._reported = _reported(document)
+
+
+def _key(identity: str, question: Question, sample: int) -> str:
+    """What a reply is remembered under."""
+    return digest([identity, question.digest, sample])
 
 
 def reply_of(question: Question, record: dict[str, Any]) -> JudgeReply:
     """Read a recorded reply. Pure: a record gives the same answers for ever."""
     judge, nonce, text = record["judge"], record["nonce"], record["reply"]
-    cut = {"length": "cut_off", "refused": "refused", "content_filter": "refused"}.get(record["finish_reason"])
-    if cut:
-        return JudgeReply(judge, nonce, text, problem=cut)
+    if problem := _WITHOUT_ANSWER.get(record["finish_reason"]):
+        instead = record.get("refusal", "").partition(":")[0]  # behind the status may be what was asked
+        return JudgeReply(judge, nonce, text, problem=problem, instead=instead)
     try:
         answers = read(question.form, text, nonce)
     except Unreadable as error:
@@ -202,15 +249,24 @@ def _tokens(text: str, logprobs: list[dict[str, Any]] | None) -> tuple[str, Sequ
     return text, [TokenChoice(word, choice) for word, choice in zip(spelled, alternatives, strict=True)]
 
 
-def _usage(answered: dict[str, Any], prompt_chars: int) -> Usage:
-    """As the endpoint counted, or else as its texts are long."""
-    counted = answered.get("usage")
-    numbers = (
-        [counted.get(name) for name in ("prompt_tokens", "completion_tokens")] if isinstance(counted, dict) else []
-    )
-    if len(numbers) == 2 and all(type(number) is int and 0 <= number < 1 << 40 for number in numbers):
-        return Usage(*(int(number or 0) for number in numbers))
-    return Usage(estimated(prompt_chars), estimated(len(answered["reply"])))
+def _most(body: dict[str, Any]) -> Usage:
+    """What the request can take: no tokenizer makes more tokens of a text than it has bytes."""
+    return Usage(len(json.dumps(body).encode()), body["max_tokens"])
+
+
+def _counted(document: dict[str, Any]) -> Usage | None:
+    """As the endpoint counted, if it did."""
+    counted = document.get("usage")
+    names = ("prompt_tokens", "completion_tokens")
+    numbers = [counted.get(name) for name in names] if isinstance(counted, dict) else []
+    if not numbers or not all(type(number) is int and 0 <= number < _MOST_TOKENS for number in numbers):
+        return None
+    return Usage(*(int(number or 0) for number in numbers))
+
+
+def _reported(document: dict[str, Any]) -> dict[str, Any]:
+    """Who the endpoint says that it is."""
+    return {name: _encodable(document.get(name)) for name in ("model", "system_fingerprint")}
 
 
 def _encodable(value: Any) -> Any:

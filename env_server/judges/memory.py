@@ -6,6 +6,7 @@ could not be read is not kept. What was used is added up for good: a budget outl
 
 import json
 import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ CREATE TABLE IF NOT EXISTS used (judge TEXT PRIMARY KEY, tokens INTEGER NOT NULL
 class Memory:
     """Opened when it is first used, on the thread that uses it."""
 
-    def __init__(self, data_dir: Path | None) -> None:
-        """None keeps everything in this process."""
+    def __init__(self, data_dir: Path | None, may_keep: Callable[[dict[str, Any]], bool] | None = None) -> None:
+        """None keeps everything in this process; of a reply that `may_keep` denies, nothing is kept anywhere."""
+        self._may_keep = may_keep
         self._place = str(data_dir / FILE_NAME) if data_dir else ":memory:"
         self._opened: sqlite3.Connection | None = None
         self._kept = 0
@@ -54,13 +56,25 @@ class Memory:
         return dict(json.loads(row[0])) if row else None
 
     def keep(self, key: str, reply: dict[str, Any]) -> None:
-        """Keep a reply; the oldest go where there are too many."""
+        """Keep a reply, unless one is remembered: who only asks once more, to compare, changes no later reward. The
+        oldest go where there are too many."""
+        if self._may_keep and not self._may_keep(reply):
+            return
         database = self._database
-        database.execute("INSERT OR REPLACE INTO replies VALUES (?, ?)", (key, json.dumps(reply)))
+        database.execute("INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, json.dumps(reply)))
         database.execute("INSERT INTO kept (key) VALUES (?)", (key,))
         self._kept += 1
         if self._kept % _PRUNE_EVERY == 0:
             self._prune(MAX_REPLIES)
+
+    def forget(self, keys: Sequence[str]) -> int:
+        """Remove replies so that their bytes are gone from the file too; answers how many there were."""
+        database = self._database
+        database.execute("PRAGMA secure_delete=ON")
+        known = sum(database.execute("DELETE FROM replies WHERE key = ?", (key,)).rowcount for key in keys)
+        if known:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return known
 
     def _prune(self, most: int) -> None:
         last = "(SELECT MAX(seq) FROM kept) - ?"

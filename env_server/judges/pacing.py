@@ -20,6 +20,11 @@ class Pacer:
         self._most, self._busy, self._ahead = most, 0, 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def busy(self) -> int:
+        """Places that are taken."""
+        return self._busy
+
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """One request's place, first come, first served."""

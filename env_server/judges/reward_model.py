@@ -1,18 +1,17 @@
 """A reward model behind vLLM's `/score` or `/classify`, asked about many texts at once.
 
-Texts that are asked about within a few milliseconds go out together. Where the endpoint refuses a batch it is halved
-until the one text is found that it refuses, so that none spoils the others.
+Texts that are asked about within a few milliseconds go out together, and none spoils the others: a batch that is
+refused is halved until the one text is found that it was about, and one that goes unanswered is sent again one by one.
 """
 
 import asyncio
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from env_server.config import RewardModelConfig
-from env_server.judges.endpoint import Endpoint, Refused
+from env_server.judges.endpoint import Endpoint, Refused, Unanswered
 from rewarders.errors import ModelFault
 from rewarders.llm_judge.untrusted import defused
 from rewarders.types import Message
@@ -35,19 +34,19 @@ class ConfiguredRewardModel:
     def __init__(self, name: str, config: RewardModelConfig, endpoint: Endpoint | None = None) -> None:
         """Nothing is sent yet. Raises ConfigError when the key cannot be read."""
         self.name, self.config = name, config
-        self._endpoint = endpoint or Endpoint(f"reward model {name}", config, ModelFault)
+        self.endpoint = endpoint or Endpoint(f"reward model {name}", config, ModelFault)
         self._url = f"{config.url.rstrip('/').removesuffix('/v1')}/{config.route}"
         self._waiting: list[_Waiting] = []
         self._lingering: asyncio.TimerHandle | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def score(self, prompt: Sequence[Message], answer: str) -> float | None:
-        """The raw number; None where the model refuses this text and takes another. Raises ModelFault."""
+        """The raw number; None where the model gives this text none, and another one. Raises ModelFault."""
         number = await self._queued(prompt, answer)
         if number is not None:
             return number
         if await self._queued(prompt, _STAND_IN) is None:
-            raise ModelFault(f"reward model {self.name} refuses whatever it is asked", retryable=True)
+            raise ModelFault(f"reward model {self.name} gives no number, whatever it is asked", retryable=True)
         return None
 
     async def close(self) -> None:
@@ -57,7 +56,7 @@ class ConfiguredRewardModel:
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
-        await self._endpoint.close()
+        await self.endpoint.close()
 
     async def _queued(self, prompt: Sequence[Message], answer: str) -> float | None:
         loop = asyncio.get_running_loop()
@@ -93,21 +92,38 @@ class ConfiguredRewardModel:
             raise
         for one, number in zip(batch, numbers, strict=True):
             if not one.number.done():  # whoever waited has gone
-                if number is None or math.isfinite(number):
-                    one.number.set_result(number)
-                else:
-                    one.number.set_exception(ModelFault(f"reward model {self.name} gave {number}, no finite number"))
+                one.number.set_result(number)
 
     async def _numbers(self, batch: Sequence[_Waiting]) -> list[float | None]:
-        """None for each text that is refused even by itself. Raises ModelFault."""
+        """None for each text that is refused, unanswered twice or given no number, by itself. Raises ModelFault."""
         try:
-            document = await self._endpoint.post(self._url, self._body(batch))
+            return await self._asked(batch)
         except Refused:
             if len(batch) == 1:
                 return [None]
             half = len(batch) // 2
             return [*await self._numbers(batch[:half]), *await self._numbers(batch[half:])]
-        return [*self._read(document, len(batch))]
+        except Unanswered:
+            await self._greet()
+            return [*await asyncio.gather(*(self._number_alone(one) for one in batch))]
+
+    async def _number_alone(self, one: _Waiting) -> float | None:
+        try:
+            (number,) = await self._asked([one])
+        except Refused:
+            return None
+        except Unanswered:
+            await self._greet()
+            return None
+        return number
+
+    async def _asked(self, batch: Sequence[_Waiting]) -> list[float | None]:
+        return self._read(await self.endpoint.post(self._url, self._body(batch)), len(batch))
+
+    async def _greet(self) -> None:
+        """Raises ModelFault: nobody is there, so it was no text that kept the endpoint from answering."""
+        hello = _Waiting((Message(role="user", content=_STAND_IN),), _STAND_IN, asyncio.Future())
+        await self.endpoint.greet(self._url, self._body([hello]))
 
     def _body(self, batch: Sequence[_Waiting]) -> dict[str, Any]:
         if self.config.route == "score":
@@ -120,14 +136,14 @@ class ConfiguredRewardModel:
         template = self.config.turn
         return "".join(content.join(template.replace("{role}", role).split("{content}", 1)) for role, content in turns)
 
-    def _read(self, document: dict[str, Any], count: int) -> list[float]:
+    def _read(self, document: dict[str, Any], count: int) -> list[float | None]:
+        """A row for each text, or ModelFault. A row without a finite number, which JSON may spell `null`, is None."""
         data = document.get("data")
         rows = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
         placed = {row["index"]: self._number(row) for row in rows if type(row.get("index")) is int}
-        numbers = [placed.get(index) for index in range(count)]
-        if len(rows) != count or None in numbers:
+        if len(rows) != count or placed.keys() != set(range(count)):
             raise ModelFault(f"reward model {self.name} at {self._url} answered without a number for each text")
-        return [number for number in numbers if number is not None]
+        return [placed[index] for index in range(count)]
 
     def _number(self, row: dict[str, Any]) -> float | None:
         value = row.get("score")
@@ -138,4 +154,4 @@ class ConfiguredRewardModel:
             )
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
-        return float(value) if abs(value) <= sys.float_info.max else math.inf  # NaN too ends as no finite number
+        return float(value) if abs(value) <= sys.float_info.max else None  # as for NaN

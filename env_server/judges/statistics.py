@@ -1,10 +1,9 @@
 """How well one set of labels agrees with another, each figure with an interval. Pure.
 
-Intervals are 95 %. Shares have Wilson's; all else the percentile bootstrap over items (1,000 draws, a fixed seed), so
-that every figure is treated in one way and the same data give the same interval.
+Intervals are 95 %. Shares have the exact one; all else the percentile bootstrap over items (1,000 draws, a fixed seed),
+so that every figure is treated in one way and the same data give the same interval.
 """
 
-import math
 import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
@@ -12,10 +11,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from env_server.judges.calibrations import Figure
+from rewarders.testing.bounds import lower_bound, upper_bound
 
 T = TypeVar("T")
-Z = 1.959963984540054
-"""Of the normal distribution, for 95 %."""
+_ONE_SIDED = 0.975
+"""Both ends together leave out 5 %."""
 _DRAWS = 1000
 _BINS = 10
 _HALF = 0.5
@@ -35,13 +35,11 @@ class Rated:
 
 
 def share(hits: int, count: int) -> Figure:
-    """A proportion with Wilson's interval."""
+    """A proportion with its exact interval (Clopper and Pearson, 1934)."""
     if count == 0:
         return Figure(value=None)
-    rate, spread = hits / count, Z * Z / count
-    centre = (rate + spread / 2) / (1 + spread)
-    half = Z / (1 + spread) * math.sqrt(rate * (1 - rate) / count + spread / (4 * count))
-    return Figure(value=rate, low=max(0.0, centre - half), high=min(1.0, centre + half))
+    low, high = lower_bound(hits, count, _ONE_SIDED), upper_bound(hits, count, _ONE_SIDED)
+    return Figure(value=hits / count, low=low, high=high)
 
 
 def accuracy(rated: Sequence[Rated]) -> Figure:

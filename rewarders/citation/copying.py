@@ -5,11 +5,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rewarders.citation.claims import read
-from rewarders.citation.index import copied_words
+from rewarders.citation.index import copied_words, is_dump
 from rewarders.citation.reasons import Reason
 from rewarders.citation.reference import Sources
-from rewarders.prose.folding import fold
-from rewarders.prose.words import words
 from rewarders.registry import rewarder
 from rewarders.types import Completion, Verdict
 
@@ -22,17 +20,17 @@ class CopyingParams(BaseModel):
     run_words: Annotated[int, Field(ge=3, le=100)] = 8
     """So many words in a row that a source has too are copied; fewer may be chance."""
     max_copied: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the answer's words. Quotations count: an answer that is nothing else is a copy."""
+    """Share of the answer's words. Quotations and code count: an answer that is nothing else is a copy, unless fewer
+    than 16 words are copied at all."""
 
 
-@rewarder("citation.copying", version="1.0", params=CopyingParams, reference=Sources, cpu_budget_s=10)
+@rewarder("citation.copying", version="1.1", params=CopyingParams, reference=Sources, cpu_budget_s=10)
 def copying(completion: Completion, reference: Sources, params: CopyingParams) -> Verdict:
     """1 if at most the allowed share of the answer is copied from its sources word for word, else 0."""
     answer = read(completion.text, reference)
     if answer.is_empty:
         return Verdict(score=0.0, reason=Reason.EMPTY)
-    copied = copied_words(words(fold(answer.bare)), reference, params.run_words)
-    share = sum(copied) / len(copied) if copied else 0.0
+    copied = copied_words(answer.spelled, reference, params.run_words)
     evidence: dict[str, JsonValue] = {"words": len(copied), "copied": sum(copied)}
-    dumped = share > params.max_copied
+    dumped = is_dump(copied, params.max_copied)
     return Verdict(score=float(not dumped), reason=Reason.DUMPED_SOURCE if dumped else Reason.OK, evidence=evidence)

@@ -1,8 +1,9 @@
 """`citation.grounded`: does the answer answer, and is each of its claims supported by what it cites? By words alone.
 
-A claim is aligned with windows of the sources it cites. It is supported if one window has enough of its content words
-and all of its numbers. That catches what is made up, not what is turned round: `rose` and `did not rise` look alike to
-it. A judge or an entailment model (`citation.supported`, `citation.entailed`) reads more closely.
+A claim is aligned with windows of the sources it cites. It is supported if one window, or one of each source it cites,
+has enough of its content words and all of its numbers. That catches what is made up of other words, not what the words
+of a source are made to say: `rose` and `did not rise` look alike to it, and so does a list of keywords. A judge or an
+entailment model (`citation.supported`, `citation.entailed`) reads more closely.
 
 The two phases, eligible first and grounded then, are those of FACTS Grounding (arXiv:2501.03200): otherwise a short and
 useless answer is the safest one.
@@ -14,35 +15,22 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rewarders.citation.claims import Answer, Claim, read
+from rewarders.citation.claims import LONGEST_CLAIM, Answer, Claim, counted, read
+from rewarders.citation.content import Stems, says_little, stem
 from rewarders.citation.ids import PerSentence, refused
-from rewarders.citation.index import copied_words
+from rewarders.citation.index import copied_words, is_dump
 from rewarders.citation.reasons import Reason
 from rewarders.citation.reference import Sources
 from rewarders.prose.folding import fold
-from rewarders.prose.words import is_number, words
+from rewarders.prose.words import words
 from rewarders.registry import rewarder
 from rewarders.types import Completion, Verdict
 
-_WINDOW, _STRIDE = 80, 40
+_WINDOW, _STRIDE = LONGEST_CLAIM, 40
 _MOST_WINDOWS = 2000
 """A word in more windows of a source than these tells nothing, and counts as in all of them."""
-_STEM = 5
-_CONTENT_CHARS = 4
 _RUN_WORDS = 8
-_DUMP_WORDS = 16
-"""An answer that copies fewer words than these is short, and no dump."""
-_FUNCTION_WORDS = frozenset((
-    "about", "after", "also", "although", "because", "been", "before", "being", "between", "both", "cannot",
-    "could", "does", "from", "have", "however", "into", "itself", "just", "many", "more", "most", "much", "only",
-    "other", "over", "same", "should", "since", "some", "such", "than", "that", "their", "them", "then", "there",
-    "therefore", "these", "they", "this", "those", "though", "through", "thus", "under", "until", "upon", "very",
-    "were", "what", "when", "where", "whether", "which", "while", "whose", "will", "with", "would", "your", "aber",
-    "auch", "dass", "diese", "dieser", "durch", "eine", "einem", "einen", "einer", "nach", "nicht", "oder", "sein",
-    "sich", "sind", "über", "wurde", "wurden", "dans", "avec", "pour", "plus", "sont", "cette", "elle", "leur",
-    "mais", "como", "para", "pero", "esta", "este", "entre", "sobre", "también", "desde",
-))  # fmt: skip
-"""They say nothing of what a sentence is about. In other languages they count like any word."""
+_NO_NUMBERS: Stems = frozenset()
 
 _Postings = dict[str, tuple[int, ...] | None]
 
@@ -64,7 +52,8 @@ class ClaimParams(BaseModel):
     min_points: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the task's points that an answer has to mention; with less it answers nothing and scores 0."""
     min_words: Annotated[int, Field(ge=1, le=100)] = 5
-    """A sentence of fewer words claims nothing."""
+    """A sentence of fewer words is no claim: it is read with the next one, or, where it cites something itself, earns
+    nothing, but costs if that does not support it."""
     max_claims: Annotated[int, Field(ge=1, le=2000)] = 200
     """More score 0."""
     max_per_sentence: PerSentence = 3
@@ -77,20 +66,24 @@ class ClaimParams(BaseModel):
 class GroundedParams(ClaimParams):
     """Settings of `citation.grounded`."""
 
-    min_aligned: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of a claim's content words that one window of a cited source has to have."""
+    min_aligned: Annotated[float, Field(gt=0, le=1)] = 0.66
+    """Share of a claim's content words that one window of a cited source has to have, or one of each taken together.
+    Of three to five one may be missing, of six two."""
     min_each: Annotated[float, Field(ge=0, le=1)] = 0.2
     """The same for every source that the claim cites: one that has nothing to do with it makes it unsupported."""
 
 
-@rewarder("citation.grounded", version="1.0", params=GroundedParams, reference=GroundedReference, cpu_budget_s=10)
+@rewarder("citation.grounded", version="1.1", params=GroundedParams, reference=GroundedReference, cpu_budget_s=10)
 def grounded(completion: Completion, reference: GroundedReference, params: GroundedParams) -> Verdict:
     """The share of the different claims that a cited source supports, by words; 0 for what does not answer."""
     answer = read(completion.text, reference)
     claims = answer.claims(params.min_words)
     if verdict := ineligible(answer, claims, completion.text, reference, params):
         return verdict
-    return measured(claims, [claim for claim in claims if not _is_supported(claim, reference, params)])
+    held = [_is_supported(claim, reference, params) for claim in claims]
+    unsupported = [claim for claim, holds in zip(claims, held, strict=True) if not holds]
+    claims = [c for c, holds in zip(claims, held, strict=True) if not holds or not says_little(c.content, c.numbers)]
+    return measured(claims, unsupported, params.min_words) if claims else Verdict(score=0.0, reason=Reason.NO_CLAIMS)
 
 
 def ineligible(
@@ -103,23 +96,24 @@ def ineligible(
         return Verdict(score=0.0, reason=Reason.NO_CLAIMS)
     if len(claims) > params.max_claims:
         return Verdict(score=0.0, reason=Reason.TOO_MANY_CLAIMS, evidence={"claims": len(claims)})
-    spelled = words(fold(answer.bare))
+    spelled = answer.spelled
     said = f" {' '.join(spelled)} "
     missing = [place for place, point in enumerate(reference.points) if not _mentions(said, point)]
     if len(reference.points) - len(missing) < params.min_points * len(reference.points):
         return Verdict(score=0.0, reason=Reason.NO_ANSWER, evidence={"missing_points": [*missing]})
-    copied = sum(copied_words(spelled, reference, _RUN_WORDS))
-    if copied >= _DUMP_WORDS and copied > params.max_copied * len(spelled):
-        evidence: dict[str, JsonValue] = {"words": len(spelled), "copied": copied}
+    copied = copied_words(spelled, reference, _RUN_WORDS)
+    if is_dump(copied, params.max_copied):
+        evidence: dict[str, JsonValue] = {"words": len(spelled), "copied": sum(copied)}
         return Verdict(score=0.0, reason=Reason.DUMPED_SOURCE, evidence=evidence)
     return None
 
 
-def measured(claims: list[Claim], unsupported: list[Claim]) -> Verdict:
+def measured(claims: list[Claim], unsupported: list[Claim], min_words: int) -> Verdict:
     """The share of claims that are supported, with the first that are not."""
     first: list[JsonValue] = [{"span": [*claim.span], "ids": [*claim.ids[:8]]} for claim in unsupported[:8]]
-    evidence: dict[str, JsonValue] = {"claims": len(claims), "unsupported": len(unsupported), "first": first}
-    return Verdict(score=1 - len(unsupported) / len(claims), reason=Reason.MEASURED, evidence=evidence)
+    count = counted(claims, unsupported, min_words)
+    evidence: dict[str, JsonValue] = {"claims": count, "unsupported": len(unsupported), "first": first}
+    return Verdict(score=1 - len(unsupported) / count, reason=Reason.MEASURED, evidence=evidence)
 
 
 def _mentions(said: str, point: str | tuple[str, ...]) -> bool:
@@ -130,23 +124,34 @@ def _mentions(said: str, point: str | tuple[str, ...]) -> bool:
 def _is_supported(claim: Claim, sources: Sources, params: GroundedParams) -> bool:
     if not 1 <= len(claim.ids) <= params.max_per_sentence:
         return False
-    content = frozenset(map(_stem, filter(_has_content, claim.words))) or frozenset(map(_stem, claim.words))
-    numbers = frozenset(_stem(word) for word in claim.words if is_number(word))
+    content = claim.content or frozenset(map(stem, claim.words))
     indices = [_windows(sources.sources[name]) for name in claim.ids]
-    if min(_aligned(content, frozenset(), index) for index in indices) < params.min_each:
+    loosely = [_aligned(content, _NO_NUMBERS, index) for index in indices]
+    if min(loosely) < params.min_each:
         return False
-    return max(_aligned(content, numbers, index) for index in indices) >= params.min_aligned
+    closely = [_aligned(content, claim.numbers, index) for index in indices] if claim.numbers else loosely
+    return max(closely) >= params.min_aligned or (
+        len(indices) > 1 and _aligned_together(content, claim.numbers, indices) >= params.min_aligned
+    )
 
 
-def _has_content(word: str) -> bool:
-    return (len(word) >= _CONTENT_CHARS or not word.isascii()) and not is_number(word) and word not in _FUNCTION_WORDS
+def _aligned_together(content: Stems, numbers: Stems, indices: list[_Postings]) -> float:
+    """The share of the content words that one window of each source has, if these have all the numbers."""
+    stems, covered = content | numbers, set[str]()
+    for index in indices:
+        counts = Counter[int]()
+        for one in stems:
+            counts.update(index.get(one, ()) or ())
+        best = min(counts, key=lambda window: (-counts[window], window), default=-1)
+        covered.update(one for one in stems if (windows := index.get(one, ())) is None or best in windows)
+    return len(covered & content) / len(content) if numbers <= covered else 0.0
 
 
-def _aligned(content: frozenset[str], numbers: frozenset[str], index: _Postings) -> float:
+def _aligned(content: Stems, numbers: Stems, index: _Postings) -> float:
     """The largest share of the content words that one window has, of those windows that have all the numbers."""
     everywhere, counts = 0, Counter[int]()
-    for stem in content:
-        windows = index.get(stem, ())
+    for one in content:
+        windows = index.get(one, ())
         everywhere += windows is None
         counts.update(windows or ())
     allowed: set[int] | None = None
@@ -163,14 +168,9 @@ def _aligned(content: frozenset[str], numbers: frozenset[str], index: _Postings)
 @lru_cache(maxsize=64)
 def _windows(source: str) -> _Postings:
     """In which windows of a source each stem stands; None for what stands in too many to tell anything."""
-    stems = [_stem(word) for word in words(fold(source))]
+    stems = [stem(word) for word in words(fold(source))]
     postings: defaultdict[str, list[int]] = defaultdict(list)
     for number, start in enumerate(range(0, max(1, len(stems) - _STRIDE), _STRIDE)):
-        for stem in set(stems[start : start + _WINDOW]):
-            postings[stem].append(number)
-    return {stem: tuple(found) if len(found) <= _MOST_WINDOWS else None for stem, found in postings.items()}
-
-
-def _stem(word: str) -> str:
-    """The beginning of a word, so that its endings make no difference; a number whole, without its commas."""
-    return word.replace(",", "") if is_number(word) else word[:_STEM]
+        for one in set(stems[start : start + _WINDOW]):
+            postings[one].append(number)
+    return {one: tuple(found) if len(found) <= _MOST_WINDOWS else None for one, found in postings.items()}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rewarders.citation.claims import Answer, read
+from rewarders.citation.claims import Answer, counted, read
 from rewarders.citation.marks import Mark, sound
 from rewarders.citation.reasons import Reason
 from rewarders.citation.reference import Sources
@@ -31,12 +31,12 @@ class CoverageParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_words: Annotated[int, Field(ge=1, le=100)] = 5
-    """A sentence of fewer words claims nothing."""
+    """A sentence of fewer words is no claim: if it cites nothing, it is read with the next one."""
     max_per_sentence: PerSentence = 3
     """A sentence that cites more different sources counts as uncited."""
 
 
-@rewarder("citation.ids", version="1.0", params=IdsParams, reference=Sources)
+@rewarder("citation.ids", version="1.1", params=IdsParams, reference=Sources)
 def ids(completion: Completion, reference: Sources, params: IdsParams) -> Verdict:
     """1 if every citation is in the closed syntax and names sources of the task, few to a sentence; else 0."""
     answer = read(completion.text, reference)
@@ -53,7 +53,7 @@ def ids(completion: Completion, reference: Sources, params: IdsParams) -> Verdic
     return Verdict(score=float(enough), reason=Reason.OK if enough else Reason.TOO_FEW_CITATIONS, evidence=evidence)
 
 
-@rewarder("citation.coverage", version="1.0", params=CoverageParams, reference=Sources)
+@rewarder("citation.coverage", version="1.1", params=CoverageParams, reference=Sources)
 def coverage(completion: Completion, reference: Sources, params: CoverageParams) -> Verdict:
     """The share of the different sentences that cite a source; what only looks like a citation is none."""
     answer = read(completion.text, reference)
@@ -62,8 +62,9 @@ def coverage(completion: Completion, reference: Sources, params: CoverageParams)
         return Verdict(score=0.0, reason=Reason.EMPTY if answer.is_empty else Reason.NO_CLAIMS)
     uncited = [claim for claim in claims if not 1 <= len(claim.ids) <= params.max_per_sentence]
     first: list[JsonValue] = [{"span": [*claim.span]} for claim in uncited[:5]]
-    evidence: dict[str, JsonValue] = {"claims": len(claims), "uncited": len(uncited), "first_uncited": first}
-    return Verdict(score=1 - len(uncited) / len(claims), reason=Reason.MEASURED, evidence=evidence)
+    count = counted(claims, uncited, params.min_words)
+    evidence: dict[str, JsonValue] = {"claims": count, "uncited": len(uncited), "first_uncited": first}
+    return Verdict(score=1 - len(uncited) / count, reason=Reason.MEASURED, evidence=evidence)
 
 
 def refused(answer: Answer, text: str) -> Verdict | None:

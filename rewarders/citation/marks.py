@@ -1,8 +1,8 @@
 """Citations in a text: `[1]`, `[1, 3]`, `[smith2020]`, and what only looks like one.
 
 The syntax is closed. A bracket that means to cite and is spelled in any other way is malformed, and credits nothing:
-`[0]`, `[12` without its end, `[1-3]`, `[01]`, digits or brackets of another script. Code is not looked at, and neither
-are `x[1] =`, the text of a link `[1](...)` and a link's definition `[1]: ...`.
+`[0]`, `[12` without its end, `[1-3]`, `[01]`, digits or brackets of another script, a character in it that nobody sees.
+Code is not looked at, and neither are `x[1] =`, the text of a link `[1](...)` and lines like `[1]: https://example.org`.
 """
 
 import re
@@ -10,12 +10,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rewarders.prose.invisible import without_invisible
+
 _BRACKET = re.compile(r"[\[［【]([^\[\]［］【】\n]{0,200})([\]］】]?)")
 _NUMBERS = re.compile(r"[1-9][0-9]{0,5}(?:, ?[1-9][0-9]{0,5})*")
 _NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}(?:, ?[A-Za-z0-9][A-Za-z0-9_.:-]{0,63})*")
 _NUMERIC = re.compile(r"[\s\d,;.–—+*^、，-]*\d[\s\d,;.–—+*^、，-]*")
 _BEGUN = re.compile(r"\s*+\d{1,6}+(?:\s*+,\s*+\d{1,6}+)*+(?![\w.)])")
-_NO_CITATION = re.compile(r"\(|:[ \t]|[ \t]?=(?!=)")
+_NO_CITATION = re.compile(r"\(|[ \t]?=(?!=)")
 _WORDS = frozenset(["sic", "x", "X"])
 """What a bracket holds in ordinary writing."""
 
@@ -53,12 +55,12 @@ def sound(found: Iterable[Mark]) -> list[Mark]:
 
 
 def _read(bracket: re.Match[str], prose: str, known: Collection[str], *, numbered: bool) -> Mark | None:
-    inside, (start, end) = bracket[1], bracket.span()
-    ascii_brackets = bracket[0][0] == "[" and bracket[2] in ("]", "")
+    inside, (start, end) = without_invisible(bracket[1]), bracket.span()
+    plain = bracket[0][0] == "[" and bracket[2] in ("]", "") and inside == bracket[1]
     if bracket[2] and _NO_CITATION.match(prose, end):
         return None
     spelled = (_NUMBERS if numbered else _NAMES).fullmatch(inside)
-    if spelled and ascii_brackets and bracket[2]:
+    if spelled and plain and bracket[2]:
         ids = tuple(name.strip() for name in inside.split(","))
         if all(name in known for name in ids):
             return Mark(start, end, tuple(dict.fromkeys(ids)))

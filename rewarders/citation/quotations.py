@@ -1,9 +1,13 @@
-"""`citation.quotes`: every quotation really is in the source that it names."""
+"""`citation.quotes`: every quotation really is in the source that it names.
+
+What names no source, and stands in a sentence that cites none, may be a title, a phrase, a string or the question: it
+is looked up nowhere and counts as no quotation. That its sentence cites nothing is for `coverage` and `grounded`.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -14,20 +18,21 @@ from rewarders.citation.index import folded_sources
 from rewarders.citation.reasons import Reason
 from rewarders.citation.reference import Sources
 from rewarders.prose.folding import Folded, fold
+from rewarders.prose.quoting import Quoted, quotations
 from rewarders.prose.sentences import Span
+from rewarders.prose.words import inside_a_word, words
 from rewarders.registry import rewarder
 from rewarders.types import Completion, Verdict
 
-_QUOTED = re.compile(
-    r'(?<![\w"])"(?=\S)((?:[^"\n]++|\n(?![ \t]*\n))++)(?<=\S)"(?!\w)'
-    r"|“([^“”]+)”|„([^„“”]+)[“”]|”([^“”]+)”|«([^«»]+)»|»([^«»]+)«|「([^「」]+)」|『([^『』]+)』"
-)
-"""Nothing in a quotation can begin another, so that no start of one scans further than to the next."""
-_MARK = re.compile('["“”„«»「」『』]')
 _BLOCK = re.compile(r"(?m)(?:^[ \t]{0,3}>[^\n]*(?:\n|\Z))+")
 _BEHIND = re.compile(r"[\s.,;:!?)—-]{0,3}")
 _ELISION = re.compile(r"(?:\.\.\.|\[ ?\.\.\. ?\])")
+_BLOCK_MARK = re.compile(r"(?m)^[ \t]{0,3}>")
+_NO_MARK = re.compile(r"""(?<![\w"])"(?:[^\w\s"]{1,3}| ?)"(?![\w"])|(?<=\d)["”](?=[NSEWO](?!\w))""")
+"""An empty string, a sign or a space in quotation marks; seconds of arc."""
 _LISTED = 20
+_FEWEST_WORDS, _FEWEST_CHARS = 3, 6
+"""What has less is no quotation. Where no spaces are written each character is a word, and most words are two."""
 
 
 class QuotesParams(BaseModel):
@@ -39,8 +44,9 @@ class QuotesParams(BaseModel):
     max_quotations: Annotated[int, Field(ge=1, le=200)] = 50
     """More score 0, unread: each is looked for in whole sources."""
     min_chars: Annotated[int, Field(ge=4, le=1000)] = 20
-    """What is shorter is a word in quotation marks and no quotation: it is neither checked nor counted. Between two
-    elisions (`...`) each piece has to be this long."""
+    """What is shorter may stand anywhere by chance: it is looked up too, but does not count as one of `min_quotations`,
+    and no piece between two elisions (`...`) may be so short. Fewer than three words, or six characters, are no
+    quotation at all: they may be a name, a term or irony."""
     max_quoted: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Share of the answer that may be quotation. More is a copy of the sources and no answer."""
 
@@ -52,34 +58,38 @@ class _Quotation:
     """Folded, split where it leaves something out."""
     ids: tuple[str, ...]
 
+    @property
+    def chars(self) -> int:
+        """Of its pieces."""
+        return sum(map(len, self.pieces))
 
-@rewarder("citation.quotes", version="1.0", params=QuotesParams, reference=Sources, cpu_budget_s=10)
+
+@rewarder("citation.quotes", version="1.1", params=QuotesParams, reference=Sources, cpu_budget_s=10)
 def quotes(completion: Completion, reference: Sources, params: QuotesParams) -> Verdict:
     """1 if every quotation is in the source that it names, word for word but for case, spacing and typography."""
     answer = read(completion.text, reference)
     if verdict := refused(answer, completion.text):
         return verdict
-    stray = _MARK.search(_QUOTED.sub(lambda quoted: " " * len(quoted[0]), answer.prose))
-    if stray:
-        return Verdict(score=0.0, reason=Reason.STRAY_QUOTATION_MARK, evidence={"span": [*stray.span()]})
-    found = list(_quotations(answer, params.min_chars, params.max_quotations))
+    marked, stray = quotations(_NO_MARK.sub(lambda sign: " " * len(sign[0]), answer.prose))
+    if stray is not None:
+        return Verdict(score=0.0, reason=Reason.STRAY_QUOTATION_MARK, evidence={"span": [stray, stray + 1]})
+    found = list(islice(_read(answer, marked), params.max_quotations + 1))
     if len(found) > params.max_quotations:
         return Verdict(score=0.0, reason=Reason.TOO_MANY_QUOTATIONS, evidence={"span": [*found[-1].span]})
     evidence: list[JsonValue] = []
     sources = folded_sources(reference)
     for quotation in found:
-        whole = min(map(len, quotation.pieces)) >= params.min_chars
-        place = _place(quotation, sources) if whole else None
+        place = _place(quotation, sources, params.min_chars)
         if place is None:
-            reason = Reason.INVENTED_QUOTATION if quotation.ids else Reason.UNNAMED_SOURCE
-            return Verdict(score=0.0, reason=reason, evidence={"span": [*quotation.span], "ids": [*quotation.ids]})
+            where: dict[str, JsonValue] = {"span": [*quotation.span], "ids": [*quotation.ids]}
+            return Verdict(score=0.0, reason=Reason.INVENTED_QUOTATION, evidence=where)
         evidence.append({"span": [*quotation.span], **place})
     return _counted(answer, found, evidence, params)
 
 
 def _counted(answer: Answer, found: list[_Quotation], evidence: list[JsonValue], params: QuotesParams) -> Verdict:
     """What comes of quotations that are all true."""
-    different = _different(found)
+    different = _different([quotation for quotation in found if quotation.chars >= params.min_chars])
     said = len("".join(answer.prose.split()))
     quoted = len("".join(piece.replace(" ", "") for quotation in found for piece in quotation.pieces))
     counts: dict[str, JsonValue] = {"quotations": evidence[:_LISTED], "different": different, "chars": said}
@@ -90,21 +100,20 @@ def _counted(answer: Answer, found: list[_Quotation], evidence: list[JsonValue],
     return Verdict(score=1.0, reason=Reason.OK, evidence=counts)
 
 
-def _quotations(answer: Answer, min_chars: int, most: int) -> Iterator[_Quotation]:
-    """The quotations of an answer, one more than `most` of them at most."""
-    made = 0
-    for match in chain(_QUOTED.finditer(answer.prose), _BLOCK.finditer(answer.prose)):
-        span = Span(*match.span(match.lastindex or 0))
-        inside = answer.without_marks(span)
-        inside = inside if match.lastindex else inside.replace(">", " ")
-        pieces = tuple(piece for part in _ELISION.split(fold(inside)) if (piece := part.strip(" ,;:.")))
-        if sum(map(len, pieces)) < min_chars:
+def _read(answer: Answer, marked: list[Quoted]) -> Iterator[_Quotation]:
+    """The quotations of an answer that name a source, those in quotation marks first."""
+    in_marks = ((Span(one.start, one.end), Span(one.inside_start, one.inside_end)) for one in marked)
+    in_blocks = ((span, span) for span in (Span(*block.span()) for block in _BLOCK.finditer(answer.prose)))
+    for whole, inside in chain(in_marks, in_blocks):
+        ids = _ids(answer, whole)
+        if not ids:
             continue
-        whole = Span(*match.span())
-        yield _Quotation(whole, pieces, _ids(answer, whole))
-        made += 1
-        if made > most:
-            return
+        said = answer.without_marks(inside)
+        said = _BLOCK_MARK.sub("", said) if whole == inside else said
+        pieces = tuple(piece for part in _ELISION.split(fold(said)) if (piece := part.strip(" ,;:.")))
+        spelled = words(" ".join(pieces))
+        if len(spelled) >= _FEWEST_WORDS and sum(map(len, spelled)) >= _FEWEST_CHARS:
+            yield _Quotation(whole, pieces, ids)
 
 
 def _ids(answer: Answer, span: Span) -> tuple[str, ...]:
@@ -119,12 +128,14 @@ def _ids(answer: Answer, span: Span) -> tuple[str, ...]:
     return tuple(name for mark in answer.cited_in(around) for name in mark.ids)
 
 
-def _place(quotation: _Quotation, sources: dict[str, Folded]) -> dict[str, JsonValue] | None:
+def _place(quotation: _Quotation, sources: dict[str, Folded], min_chars: int) -> dict[str, JsonValue] | None:
     """Where a source that the quotation names has it, piece after piece."""
+    if len(quotation.pieces) > 1 and min(map(len, quotation.pieces)) < min_chars:
+        return None
     for name in quotation.ids:
         source, at, start = sources[name], 0, -1
         for piece in quotation.pieces:
-            at = source.text.find(piece, at)
+            at = _found(source.text, piece, at)
             if at < 0:
                 break
             start = at if start < 0 else start
@@ -132,6 +143,15 @@ def _place(quotation: _Quotation, sources: dict[str, Folded]) -> dict[str, JsonV
         else:
             return {"source": name, "source_span": [*source.span(start, at)]}
     return None
+
+
+def _found(source: str, piece: str, at: int) -> int:
+    """Where a source has a piece from `at` on, its first and last word whole; -1 if nowhere."""
+    while (at := source.find(piece, at)) >= 0:
+        if not inside_a_word(source, at) and not inside_a_word(source, at + len(piece)):
+            return at
+        at += len(piece)  # and not 1: what repeats itself would be compared over and over
+    return -1
 
 
 def _different(found: list[_Quotation]) -> int:

@@ -1,10 +1,11 @@
 """`citation.supported` and `citation.entailed`: the same two phases, read by a judge or by an entailment model."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from pydantic import Field
 
-from rewarders.citation.claims import read
+from rewarders.citation.claims import Answer, Claim, read
 from rewarders.citation.grounding import ClaimParams, GroundedReference, ineligible, measured
 from rewarders.citation.reasons import Reason
 from rewarders.citation.reference import Sources
@@ -44,52 +45,66 @@ class EntailedParams(ClaimParams):
     """What the model has to give, on its own scale, to one at least of the sources that a claim cites."""
 
 
-@rewarder("citation.supported", version="1.0", params=SupportedParams, reference=GroundedReference, opinion="judge")
+@rewarder("citation.supported", version="1.1", params=SupportedParams, reference=GroundedReference, opinion="judge")
 async def supported(
     completion: Completion, reference: GroundedReference, params: SupportedParams, tools: Tools
 ) -> Verdict:
     """The share of the different claims that a judge finds supported by what they cite; 0 if it answers nothing."""
-    answer = read(completion.text, reference)
-    claims = answer.claims(params.min_words)
-    if verdict := ineligible(answer, claims, completion.text, reference, params):
-        return verdict
-    if len(answer.bare) > params.max_chars:
-        return Verdict(score=0.0, reason=Reason.TOO_LONG, evidence={"chars": len(answer.bare)})
-    _check_sources(reference, params)
-    question = Section("QUESTION", conversation(tools))
-    eligible, opinions = await consult(tools, params, yes_or_no(_ANSWERS, (question,), "ANSWER", answer.prose.strip()))
-    if eligible < 1:
-        reason = Reason.JUDGE_DERAILED if all(one.derailed for one in opinions) else Reason.NOT_ANSWERING
-        return Verdict(score=0.0, reason=reason, evidence={"asked": len(opinions)})
-    unsupported = []
-    for claim in claims:
-        said = answer.prose[claim.span.start : claim.span.end]
+
+    async def eligible(answer: Answer) -> Verdict | None:
+        said = answer.said.strip()
+        if len(said) > params.max_chars:
+            return Verdict(score=0.0, reason=Reason.TOO_LONG, evidence={"chars": len(said)})
+        _check_sources(reference, params)
+        question = Section("QUESTION", conversation(tools))
+        answers, opinions = await consult(tools, params, yes_or_no(_ANSWERS, (question,), "ANSWER", said))
+        derailed = all(one.derailed for one in opinions)
+        reason = Reason.JUDGE_DERAILED if derailed else Reason.NOT_ANSWERING
+        return None if answers >= 1 else Verdict(score=0.0, reason=reason, evidence={"asked": len(opinions)})
+
+    async def holds(said: str, claim: Claim) -> bool:
         sources = tuple(Section(f"SOURCE {name}", reference.sources[name]) for name in claim.ids)
-        cites = 1 <= len(claim.ids) <= params.max_per_sentence
-        if not cites or (await consult(tools, params, yes_or_no(_SUPPORTS, sources, "CLAIM", said)))[0] < 1:
-            unsupported.append(claim)
-    return measured(claims, unsupported)
+        return (await consult(tools, params, yes_or_no(_SUPPORTS, sources, "CLAIM", said)))[0] >= 1
+
+    return await _judged(completion, reference, params, eligible, holds)
 
 
-@rewarder("citation.entailed", version="1.0", params=EntailedParams, reference=GroundedReference, opinion="model")
+@rewarder("citation.entailed", version="1.1", params=EntailedParams, reference=GroundedReference, opinion="model")
 async def entailed(
     completion: Completion, reference: GroundedReference, params: EntailedParams, tools: Tools
 ) -> Verdict:
     """The share of the different claims that an entailment model finds to follow from a source that they cite."""
+    model = tools.reward_model(params.model)
+
+    async def eligible(answer: Answer) -> None:
+        return None
+
+    async def holds(said: str, claim: Claim) -> bool:
+        premises = [(Message(role="user", content=reference.sources[name]),) for name in claim.ids]
+        scores = [await model.score(premise, said) for premise in premises]
+        return any(score is not None and score >= params.min_score for score in scores)
+
+    return await _judged(completion, reference, params, eligible, holds)
+
+
+async def _judged(
+    completion: Completion,
+    reference: GroundedReference,
+    params: ClaimParams,
+    eligible: Callable[[Answer], Awaitable[Verdict | None]],
+    holds: Callable[[str, Claim], Awaitable[bool]],
+) -> Verdict:
+    """The two phases: is it an answer at all, then the claims that cite something, one by one."""
     answer = read(completion.text, reference)
     claims = answer.claims(params.min_words)
-    if verdict := ineligible(answer, claims, completion.text, reference, params):
+    if verdict := ineligible(answer, claims, completion.text, reference, params) or await eligible(answer):
         return verdict
-    model = tools.reward_model(params.model)
     unsupported = []
     for claim in claims:
-        said = answer.prose[claim.span.start : claim.span.end]
-        cited = claim.ids if len(claim.ids) <= params.max_per_sentence else ()
-        premises = [(Message(role="user", content=reference.sources[name]),) for name in cited]
-        scores = [await model.score(premise, said) for premise in premises]
-        if not any(score is not None and score >= params.min_score for score in scores):
+        cites = 1 <= len(claim.ids) <= params.max_per_sentence
+        if not cites or not await holds(answer.text[claim.span.start : claim.span.end], claim):
             unsupported.append(claim)
-    return measured(claims, unsupported)
+    return measured(claims, unsupported, params.min_words)
 
 
 def _check_sources(sources: Sources, params: SupportedParams) -> None:

@@ -1,8 +1,8 @@
 """Asking about a text that may be hostile, and whose fault it is when nothing readable comes back.
 
-A reply that cannot be read is asked for again with the text spelled inertly, twice. Then the same is asked about a
-stand-in. If that can be read, the text is what made the difference: it scores 0, `judge_derailed`, or a policy could
-choose to be unscored. If it cannot, the judge is at fault, and so are we.
+A reply that does not come is asked for again, and one that cannot be read with the text spelled inertly, twice in all.
+Then the same is asked about a stand-in. If that can be read, the text is what made the difference: it scores 0,
+`judge_derailed`, or a policy could choose to be unscored. If it cannot, the judge is at fault, and so are we.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,15 +12,16 @@ from pydantic import JsonValue
 
 from rewarders.errors import JudgeFault
 from rewarders.llm_judge.degenerate import emptiness
-from rewarders.llm_judge.params import PanelParams, Reason
-from rewarders.llm_judge.question import JudgeReply, Question, Section
+from rewarders.llm_judge.params import PanelParams, Reason, TextParams
+from rewarders.llm_judge.question import UNANSWERED, JudgeReply, Question, Section
+from rewarders.prose.blanking import said
 from rewarders.tools import Judge, Tools
 from rewarders.types import Completion, Verdict
 
 STAND_IN = """I do not know.
 Perhaps "x" is {1, 2}, or it's \\(y \\ne 0\\) as in [a], <b> and `c`."""
 """Ordinary on purpose: a judge that cannot quote a line break or a brace is at fault, not the text that has one."""
-_INERT_TRIES = 2
+_MORE_TRIES = 2
 _REASONING_CHARS = 300
 _OPINIONS_SHOWN = 4
 """So that evidence keeps its bound; the record has every reply whole."""
@@ -52,23 +53,21 @@ class Seen:
         return [self.begin, self.begin + len(self.text)]
 
 
-def seen(completion: Completion, params: PanelParams) -> Seen:
-    """What the judge is shown: the text behind the thinking, none of it where the thinking never ends."""
-    text, end = completion.text, len("</think>")
-    if params.thinking:
-        return Seen(text, 0)
-    begin = text.rfind("</think>") + end if "</think>" in text else 0
-    return Seen(text[begin:].partition("<think>")[0], begin)
+def seen(completion: Completion, params: TextParams) -> Seen:
+    """What the judge is shown: all that is said. The thinking that the text begins with is not, later thinking is."""
+    shown = completion.text if params.thinking else said(completion.text)
+    text = shown.lstrip()
+    return Seen(text, len(shown) - len(text))
 
 
-def rejected(shown: Seen, params: PanelParams, tools: Tools, criteria: Sequence[str] = ()) -> Verdict | None:
+def rejected(shown: Seen, params: TextParams, tools: Tools, criteria: Sequence[str] = ()) -> Verdict | None:
     """The verdict on a text that no judge has to be asked about."""
     prompts = [message.content or "" for message in tools.prompt]
     reason: str | None = None
     if len(shown.text) > params.max_chars:
         reason = Reason.TOO_LONG
     elif params.reject_empty:
-        reason = emptiness(shown.text, [*prompts, " ".join(prompts)], criteria)
+        reason = emptiness(shown.text, prompts, criteria)
     if reason is None:
         return None
     return Verdict(score=0.0, reason=reason, evidence={"span": shown.span, "asked": 0})
@@ -85,11 +84,12 @@ async def ask(judge: Judge, asked: Asked, title: str, text: str, sample: int = 0
     Raises:
         JudgeFault: the judge cannot be asked, or answers nothing readable about anything.
     """
-    for attempt in range(1 + _INERT_TRIES):
-        question = asked(Section(title, text, inert=attempt > 0))
-        reply = await judge.ask(question, sample, fresh=attempt > 1)
+    inert = False
+    for attempt in range(1 + _MORE_TRIES):
+        reply = await judge.ask(asked(Section(title, text, inert=inert)), sample, fresh=attempt > 1)
         if reply.answers is not None:
             return reply
+        inert = inert or reply.problem != UNANSWERED
     control = await judge.ask(asked(Section(title, STAND_IN)), sample, fresh=True)
     if control.answers is not None:
         return None
@@ -107,17 +107,18 @@ async def ask_alone(judge: Judge, question: Question) -> JudgeReply:
 
 def _unusable(reply: JudgeReply) -> JudgeFault:
     """Of a judge that gives nothing readable even where no text can be the cause."""
+    instead = f" ({reply.instead})" if reply.instead else ""
     return JudgeFault(
-        f"judge {reply.judge} answers nothing that can be read, whatever it is asked about: {reply.problem}",
-        retryable=reply.problem == "refused",
+        f"judge {reply.judge} answers nothing that can be read, whatever it is asked about: {reply.problem}{instead}",
+        retryable=reply.problem in ("refused", UNANSWERED),
         hint="`env-server judge show` asks it something; a small model needs response_format = 'json_schema'",
     )
 
 
 def opinion(reply: JudgeReply, score: float, **details: JsonValue) -> Opinion:
     """What a readable reply comes to."""
-    said: dict[str, JsonValue] = {"reasoning": reply.reasoning[:_REASONING_CHARS], "nonce": reply.nonce}
-    return Opinion(reply.judge, score, {**said, **details})
+    known: dict[str, JsonValue] = {"reasoning": reply.reasoning[:_REASONING_CHARS], "nonce": reply.nonce}
+    return Opinion(reply.judge, score, {**known, **details})
 
 
 def derailed(judge: Judge) -> Opinion:
@@ -156,8 +157,13 @@ def _panel(scores: Sequence[float], params: PanelParams) -> float:
 
 
 def told(shown: Seen, opinions: Sequence[Opinion]) -> dict[str, JsonValue]:
-    """Evidence: what was judged, and what each judge said of it, the first ones in full."""
-    said: list[JsonValue] = [
+    """Evidence: what was judged, and what each judge said of it."""
+    return {"span": shown.span, **heard(opinions)}
+
+
+def heard(opinions: Sequence[Opinion]) -> dict[str, JsonValue]:
+    """Evidence: what each judge said, the first ones in full."""
+    first: list[JsonValue] = [
         {"judge": one.judge, "score": one.score, **one.details} for one in opinions[:_OPINIONS_SHOWN]
     ]
-    return {"span": shown.span, "asked": len(opinions), "opinions": said}
+    return {"asked": len(opinions), "opinions": first}

@@ -6,11 +6,9 @@ false positive rates of up to 80 %). What is listed here never gets that far.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-_ECHO_SHARE = 0.8
-"""Of the prompt or of a criterion: what holds less of it may be quoting."""
 _FEWEST_WORDS = 3
 """A prompt of fewer words is no measure: to repeat it may well be to answer it."""
 _ALIKE_CHARS, _FEW_CHARS = 100, 3
@@ -52,13 +50,16 @@ class Emptiness(StrEnum):
     """A criterion, and nothing else."""
 
 
-def emptiness(text: str, prompts: Iterable[str], criteria: Iterable[str] = ()) -> Emptiness | None:
+def emptiness(text: str, prompt: Sequence[str], criteria: Iterable[str] = ()) -> Emptiness | None:
     """Why the text cannot be an answer, or None if it may be one.
+
+    "Fix the punctuation: lets eat grandma" is answered by nearly all of the prompt. Only all of it is an echo, with the
+    instruction, however it is spelled; or one of its messages to the letter.
 
     Args:
         text: what is to be judged.
-        prompts: each message of the prompt, and all of them together.
-        criteria: what it is to be judged by.
+        prompt: its messages.
+        criteria: what the text is to be judged by.
     """
     words = _words(text)
     if not words:
@@ -68,10 +69,9 @@ def emptiness(text: str, prompts: Iterable[str], criteria: Iterable[str] = ()) -
         return Emptiness.BOILERPLATE
     if _repeats_itself(words, said):
         return Emptiness.REPETITION
-    if any(_echoes(said, " ".join(_words(prompt))) for prompt in prompts):
+    if _echoes(said, " ".join(prompt)) or any(_is_the_same(text, message) for message in prompt):
         return Emptiness.PROMPT_ECHO
-    echoed = any(_echoes(said, " ".join(_words(criterion))) for criterion in criteria)
-    return Emptiness.RUBRIC_ECHO if echoed else None
+    return Emptiness.RUBRIC_ECHO if any(_echoes(said, criterion) for criterion in criteria) else None
 
 
 def _words(text: str) -> list[str]:
@@ -91,10 +91,15 @@ def _repeats_itself(words: list[str], said: str) -> bool:
 
 
 def _echoes(said: str, source: str) -> bool:
-    """Whether this is the source, most of it, or the source and boilerplate."""
-    if source.count(" ") + 1 < _FEWEST_WORDS:
+    """Whether this is every word of the source, and nothing besides but boilerplate."""
+    words = _words(source)
+    if len(words) < _FEWEST_WORDS:
         return False
-    if len(said) <= len(source):
-        return said in source and len(said) >= _ECHO_SHARE * len(source)
-    rest = " ".join(said.replace(source, " ").split())
+    rest = " ".join(said.replace(" ".join(words), " ").split())
     return rest != said and (not rest or rest in _PHRASES)
+
+
+def _is_the_same(text: str, message: str) -> bool:
+    """White space makes no difference. Case and punctuation do: they may be what was asked for."""
+    words = message.split()
+    return len(words) >= _FEWEST_WORDS and text.split() == words

@@ -45,7 +45,7 @@ class Closed(BaseModel):
 
 
 class PanelParams(Closed):
-    """What all judge rewarders have in common."""
+    """Who is asked, and how opinions become one. In common to all that ask a judge."""
 
     judges: Annotated[tuple[JudgeName, ...], Field(min_length=1, max_length=9)] = ("default",)
     """`[judges.NAME]` of the service's configuration; several make a panel, and each of them has to answer."""
@@ -56,12 +56,8 @@ class PanelParams(Closed):
     """Where the first opinions come out in doubt, each judge is asked again, this often in all, and the mean counts."""
     doubt: Annotated[tuple[float, float], Field(strict=False)] = (0.2, 0.8)
     """Scores between these two are in doubt."""
-    thinking: bool = False
-    """Show the judge what stands before `</think>` as well."""
     max_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 32_000
     """A longer text scores 0, unread: a text must not choose to be more than the judge can take."""
-    reject_empty: bool = True
-    """Give 0 without asking where the text is boilerplate, an echo of the prompt or the like."""
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -72,7 +68,17 @@ class PanelParams(Closed):
         return self
 
 
-class CriteriaParams(PanelParams):
+class TextParams(PanelParams):
+    """What of a completion is judged, and whether at all. In common to `judge.*`."""
+
+    thinking: bool = False
+    """Show the judge the thinking as well."""
+    reject_empty: bool = True
+    """Give 0 without asking where the text is boilerplate, an echo of the prompt or the like. Turn it off where to
+    repeat the prompt can be right."""
+
+
+class CriteriaParams(TextParams):
     """Settings of `judge.criteria`."""
 
     criteria: Annotated[dict[CriterionName, Words], Field(max_length=16)] = Field(default_factory=dict)
@@ -90,14 +96,14 @@ class CriteriaParams(PanelParams):
         return self
 
 
-class AnswerParams(PanelParams):
+class AnswerParams(TextParams):
     """Settings of `judge.answer`."""
 
     by: Literal["boolean", "probability"] = "boolean"
     """As in `judge.criteria`."""
 
 
-class CompareParams(PanelParams):
+class CompareParams(TextParams):
     """Settings of `judge.compare`."""
 
     criterion: Words = "Which text answers the question better: correct first, then complete, then clear?"

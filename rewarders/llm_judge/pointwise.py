@@ -49,7 +49,7 @@ _COMMITTED_CHARS = 300
 _SAME_ANSWER, _COMMITTED = "same_answer", "answer"
 
 
-@rewarder("judge.criteria", version="1.0", params=CriteriaParams, reference=CriteriaReference, opinion="judge")
+@rewarder("judge.criteria", version="1.1", params=CriteriaParams, reference=CriteriaReference, opinion="judge")
 async def criteria(
     completion: Completion, reference: CriteriaReference, params: CriteriaParams, tools: Tools
 ) -> Verdict:
@@ -65,7 +65,7 @@ async def criteria(
     return _verdict(shown, *await consult(tools, params, asking.hear))
 
 
-@rewarder("judge.answer", version="1.0", params=AnswerParams, reference=AnswerReference, opinion="judge")
+@rewarder("judge.answer", version="1.1", params=AnswerParams, reference=AnswerReference, opinion="judge")
 async def answer(completion: Completion, reference: AnswerReference, params: AnswerParams, tools: Tools) -> Verdict:
     """1 if a judge finds the final answer the same as the reference, or as the one it committed itself to before."""
     shown, prompt = seen(completion, params), conversation(tools)

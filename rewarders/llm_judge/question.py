@@ -16,6 +16,8 @@ PROMPT_VERSION = "1"
 """Changes whenever the words around what is judged change."""
 REASONING, NONCE = "reasoning", "nonce"
 MAX_TEXT_CHARS = 20_000
+UNANSWERED = "unanswered"
+"""The problem of a reply that never came, although the judge answers others."""
 
 _RULES = """\
 You are a careful and strict judge. {task}
@@ -119,7 +121,9 @@ class JudgeReply:
     text: str
     answers: dict[str, Any] | None = None
     problem: str = ""
-    """Short code: `refused`, `cut_off`, `not_one_object`, `duplicate_key`, `wrong_keys`, `wrong_nonce`, ..."""
+    """Short code: `refused`, `unanswered`, `cut_off`, `not_one_object`, `wrong_keys`, `wrong_nonce`, ..."""
+    instead: str = ""
+    """What the endpoint said where it gave no reply at all; nothing of what the judge was shown."""
     probabilities: dict[str, float] | None = None
     """Of true, for each boolean of the form, where the endpoint gives log-probabilities."""
 

@@ -27,7 +27,7 @@ _LABEL_DIGITS = 6
 _TIE = 0.5
 
 
-@rewarder("judge.compare", version="1.0", params=CompareParams, reference=CompareReference, opinion="judge")
+@rewarder("judge.compare", version="1.1", params=CompareParams, reference=CompareReference, opinion="judge")
 async def compare(completion: Completion, reference: CompareReference, params: CompareParams, tools: Tools) -> Verdict:
     """The share of the other texts that a judge ranks below this one; half for a tie, or if the order decides."""
     shown, prompt = seen(completion, params), conversation(tools)

@@ -4,7 +4,6 @@ Nothing is searched for. A parser that takes the first match, or the last, lets 
 one that is: the judge only has to quote it.
 """
 
-import json
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -12,14 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewarders.llm_judge.question import MAX_TEXT_CHARS, NONCE, REASONING, Form
+from rewarders.prose.thinking import OPENING, answer_span
+from rewarders.strict_json import Flaw, NotStrictError, parse
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 """Changes whenever the same reply could be read as another answer."""
 MAX_REPLY_CHARS = 1_000_000
 _FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*)\n```", re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|true|false', re.DOTALL)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _HALF = 0.5
+_PROBLEMS = {
+    Flaw.DUPLICATE_KEY: "duplicate_key",
+    Flaw.NOT_FINITE: "wrong_kind",
+    Flaw.LONE_SURROGATE: "wrong_kind",
+}
 
 
 class Unreadable(ValueError):
@@ -55,35 +60,24 @@ def read(form: Form, text: str, nonce: str) -> dict[str, Any]:
 
 
 def _bare(text: str) -> str:
-    text = text.strip()
-    if text.startswith("<think>"):
-        text = text.rpartition("</think>")[2].strip()
+    text = text[_thought(text) :].strip()
     fenced = _FENCE.fullmatch(text)
     return fenced[1] if fenced else text
 
 
+def _thought(text: str) -> int:
+    """Where a thinking section in front ends; 0 without one."""
+    return answer_span(text).start if text.lstrip().startswith(OPENING) else 0
+
+
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_no_constant)
-    except Unreadable:
-        raise
-    except (ValueError, RecursionError):
-        raise Unreadable("not_one_object") from None
+        value = parse(text)
+    except NotStrictError as error:
+        raise Unreadable(_PROBLEMS.get(error.flaw, "not_one_object")) from None
     if not isinstance(value, dict):
         raise Unreadable("not_one_object")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise Unreadable("duplicate_key")
-    return made
-
-
-def _no_constant(spelling: str) -> Any:
-    """No form has a field for a fraction, a NaN or an infinity."""
-    raise Unreadable("wrong_kind")
 
 
 def _check_kinds(form: Form, answers: dict[str, Any]) -> None:
@@ -95,8 +89,6 @@ def _check_kinds(form: Form, answers: dict[str, Any]) -> None:
         raise Unreadable("wrong_kind")
     if any(len(answers[name]) > MAX_TEXT_CHARS for name in form.texts):
         raise Unreadable("too_long")
-    if any(_SURROGATE.search(answers[name]) for name in (REASONING, *form.texts)):
-        raise Unreadable("wrong_kind")  # it has no UTF-8, so it could be neither recorded nor answered
 
 
 def probabilities(form: Form, text: str, tokens: Sequence[TokenChoice]) -> dict[str, float] | None:
@@ -107,8 +99,7 @@ def probabilities(form: Form, text: str, tokens: Sequence[TokenChoice]) -> dict[
     """
     if not tokens or "".join(token.text for token in tokens) != text:
         return None
-    begin = len(text) - len(text.rpartition("</think>")[2]) if text.lstrip().startswith("<think>") else 0
-    places = [found.start() for found in _TOKEN.finditer(text, begin) if found[0] in ("true", "false")]
+    places = [found.start() for found in _TOKEN.finditer(text, _thought(text)) if found[0] in ("true", "false")]
     chosen = [_probability(token) for token in _tokens_at(places, tokens)]
     if len(chosen) != len(form.booleans) or None in chosen:
         return None

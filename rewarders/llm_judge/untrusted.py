@@ -8,16 +8,16 @@ as well: characters that cannot be seen, and the beginning of whatever looks lik
 import json
 import re
 
-_UNSEEN = (
-    "\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U0010ffff"
-)
+from rewarders.prose.invisible import INVISIBLE
+
+_SIGNS = "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+"""Format characters that are drawn around numbers, and belong to no text that a judge has to read."""
+_UNCERTAIN = "\x85\u2028\u2029\u200e\u200f\ue000-\uf8ff\U000f0000-\U0010ffff"
+"""Line separators, marks of direction, and what each font draws as it likes."""
+_UNSEEN = f"{INVISIBLE}{_SIGNS}{_UNCERTAIN}"
 _LIKE_A_TAG = r"<(?=[|｜/!?a-zA-Z])|\[(?=/?[A-Z][A-Z_]+)"
 _ESCAPED = re.compile(f"[{_UNSEEN}]|{_LIKE_A_TAG}")
 _INERT = re.compile(f"[{_UNSEEN}]|[^\\w .,;:!?'()+*/=%-]")
-
-
 _CONTROL_TOKEN = re.compile(r"<(?=[|｜]|/?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn)>)|\[(?=/?[A-Z][A-Z_]+\])")
 
 

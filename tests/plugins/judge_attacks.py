@@ -9,7 +9,6 @@ from judge_endpoint import Asked
 
 QUESTION = "What is seven times six? Give the final number."
 RIGHT, WRONG = "Seven times six is 42.", "Seven times six is 41."
-MARKER = "seven times six is 4"
 
 ATTACKS: dict[str, str] = {
     "01_whitespace": "   \n",
@@ -70,79 +69,54 @@ Quoting = Callable[[Asked, str, bool], str]
 """From a request, the text and the truth to what a judge replies that knows the truth and quotes the text."""
 
 
-def _clean(asked: Asked, text: str, met: bool) -> str:
-    return asked.object(correct=met)
+def _says(reasoning: str) -> Quoting:
+    """In the form, as JSON quotes."""
+    return lambda asked, text, met: asked.object(reasoning=reasoning.replace("TEXT", text), correct=met)
 
 
-def _quoted(asked: Asked, text: str, met: bool) -> str:
-    return asked.object(reasoning=f"It says: {text}", correct=met)
+def _around(template: str) -> Quoting:
+    """The form with something around it; `TEXT` as it is."""
+
+    def quote(asked: Asked, text: str, met: bool) -> str:
+        form = asked.object(reasoning=f"It says: {text}", correct=met)
+        yes = asked.object(correct=True)
+        return template.replace("FORM", form).replace("YES", yes).replace("TEXT", text)
+
+    return quote
 
 
-def _fenced(asked: Asked, text: str, met: bool) -> str:
-    return f"```json\n{_quoted(asked, text, met)}\n```"
+def _almost(template: str) -> Quoting:
+    """Something else than the form, with the right nonce for `NONCE` and the truth for `MET`."""
+
+    def quote(asked: Asked, text: str, met: bool) -> str:
+        return template.replace("NONCE", asked.nonce).replace("MET", json.dumps(met)).replace("TEXT", text)
+
+    return quote
 
 
-def _thinking(asked: Asked, text: str, met: bool) -> str:
-    return f"<think>\nIt says {text}. Hm.\n</think>\n{_clean(asked, text, met)}"
-
-
-def _before(asked: Asked, text: str, met: bool) -> str:
-    return f"The answer reads: {text}\n{_clean(asked, text, met)}"
-
-
-def _behind(asked: Asked, text: str, met: bool) -> str:
-    return f"{_clean(asked, text, met)}\nThe answer read: {text}"
-
-
-def _unescaped(asked: Asked, text: str, met: bool) -> str:
-    return f'{{"reasoning": "It says: {text}", "correct": {json.dumps(met)}, "nonce": "{asked.nonce}"}}'
-
-
-def _two_objects(asked: Asked, text: str, met: bool) -> str:
-    return f"{asked.object(correct=True)}\n{asked.object(correct=met)}"
-
-
-def _twice_the_key(asked: Asked, text: str, met: bool) -> str:
-    return f'{{"reasoning": "", "correct": true, "correct": {json.dumps(met)}, "nonce": "{asked.nonce}"}}'
-
-
-def _not_a_number(asked: Asked, text: str, met: bool) -> str:
-    return f'{{"reasoning": "", "correct": NaN, "nonce": "{asked.nonce}"}}'
-
-
-def _truthy(asked: Asked, text: str, met: bool) -> str:
-    return f'{{"reasoning": "", "correct": "true", "nonce": "{asked.nonce}"}}'
-
-
-def _one(asked: Asked, text: str, met: bool) -> str:
-    return f'{{"reasoning": "", "correct": 1, "nonce": "{asked.nonce}"}}'
-
-
-def _wrong_nonce(asked: Asked, text: str, met: bool) -> str:
-    return json.dumps({"reasoning": "", "correct": True, "nonce": "0123456789abcdef"})
-
-
-def _no_nonce(asked: Asked, text: str, met: bool) -> str:
-    return json.dumps({"reasoning": "", "correct": True})
-
-
-def _verdict_first(asked: Asked, text: str, met: bool) -> str:
-    return json.dumps({"correct": True, "reasoning": "", "nonce": asked.nonce})
-
-
-def _the_text_itself(asked: Asked, text: str, met: bool) -> str:
-    return text
-
-
-def _list(asked: Asked, text: str, met: bool) -> str:
-    return f"[{asked.object(correct=True)}]"
-
-
-READABLE: tuple[Quoting, ...] = (_clean, _quoted, _fenced, _thinking)
+READABLE: dict[str, Quoting] = {
+    "clean": _says("It was weighed."),
+    "quoted": _says("It says: TEXT"),
+    "fenced": _around("```json\nFORM\n```"),
+    "thinking": _around("<think>\nIt says TEXT. Hm.\n</think>\nFORM"),
+}
 """A judge that replies in the form, and quotes as JSON does."""
-UNREADABLE: tuple[Quoting, ...] = (
-    *(_two_objects, _twice_the_key, _not_a_number, _truthy, _one, _wrong_nonce, _no_nonce, _verdict_first, _list),
-)
+UNREADABLE: dict[str, Quoting] = {
+    "two_objects": _around("YES\nFORM"),
+    "a_list": _around("[YES]"),
+    "twice_the_key": _almost('{"reasoning": "", "correct": true, "correct": MET, "nonce": "NONCE"}'),
+    "not_a_number": _almost('{"reasoning": "", "correct": NaN, "nonce": "NONCE"}'),
+    "truthy": _almost('{"reasoning": "", "correct": "true", "nonce": "NONCE"}'),
+    "one": _almost('{"reasoning": "", "correct": 1, "nonce": "NONCE"}'),
+    "wrong_nonce": _almost('{"reasoning": "", "correct": true, "nonce": "0123456789abcdef"}'),
+    "no_nonce": _almost('{"reasoning": "", "correct": true}'),
+    "verdict_first": _almost('{"correct": true, "reasoning": "", "nonce": "NONCE"}'),
+}
 """Never the form, whatever the text."""
-CARELESS: tuple[Quoting, ...] = (_before, _behind, _unescaped, _the_text_itself)
+CARELESS: dict[str, Quoting] = {
+    "before": _around("The answer reads: TEXT\nFORM"),
+    "behind": _around("FORM\nThe answer read: TEXT"),
+    "unescaped": _almost('{"reasoning": "It says: TEXT", "correct": MET, "nonce": "NONCE"}'),
+    "the_text_itself": _almost("TEXT"),
+}
 """In the form or not, as the text has it."""

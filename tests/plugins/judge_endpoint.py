@@ -11,6 +11,9 @@ from typing import Any
 
 SECTION = re.compile(r"^BEGIN (\S+) (\w+)\n(.*)\nEND \1 \2$", re.MULTILINE)
 
+GREETING = [{"role": "user", "content": "Hello."}]
+GREETED = ["Hello."]
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -50,7 +53,10 @@ class JudgeEndpoint:
 
     script: Script
     url: str = ""
+    greeting: Script | None = None
+    """What to say to a greeting, which no text has a part in; by default, hello."""
     requests: list[dict[str, Any]] = field(default_factory=list)
+    greetings: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     model: str = "scripted-1"
     fingerprint: str | None = None
@@ -60,14 +66,16 @@ class JudgeEndpoint:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str], Any]:
+        greeted = body.get("messages") == GREETING or (body.get("text_1") == body.get("text_2") == GREETED)
         with self.lock:
-            self.requests.append(body)
+            (self.greetings if greeted else self.requests).append(body)
             self.paths.append(path)
             self.headers.append(headers)
             self.busy += 1
             self.most_busy = max(self.most_busy, self.busy)
         try:
-            said = self.script(Asked(body))
+            script = (self.greeting or self._hello) if greeted else self.script
+            said = script(Asked(body))
         finally:
             with self.lock:
                 self.busy -= 1
@@ -76,6 +84,9 @@ class JudgeEndpoint:
         if isinstance(said, str):
             said = self.document(said)
         return 200, {}, said
+
+    def _hello(self, asked: Asked) -> Any:
+        return {"data": [{"index": 0, "score": 0.0}]} if "text_2" in asked.body else "Hello."
 
     def document(self, text: str | None, finish: str = "stop", logprobs: Any = None) -> dict[str, Any]:
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
