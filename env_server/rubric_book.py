@@ -21,6 +21,8 @@ class BoundRubric:
 
     rubric: Rubric
     specs: tuple[RewarderSpec, ...]
+    memory_bytes: int | None = None
+    """What a worker may use; None where no worker is going to run."""
 
     @property
     def parts(self) -> Iterator[tuple[Part, RewarderSpec]]:
@@ -38,6 +40,7 @@ class BoundRubric:
                 "code_digest": spec.code_digest,
                 "params": part.params,
                 "threshold": part.threshold,
+                **({} if spec.is_async or self.memory_bytes is None else {"memory_bytes": self.memory_bytes}),
             }
             for part, spec in self.parts
         ]
@@ -70,12 +73,18 @@ class BoundRubric:
 class RubricBook:
     """The rubrics of a service, by name."""
 
-    def __init__(self, configured: Iterable[Rubric], registry: Registry) -> None:
+    def __init__(self, configured: Iterable[Rubric], registry: Registry, *, memory_bytes: int | None = None) -> None:
         """Bind the configured rubrics, and the built-in ones whose rewarders are loaded.
+
+        Args:
+            configured: beside the built-in ones.
+            registry: of the rewarders.
+            memory_bytes: what a worker may use, for the record: a completion that needs more scores 0.
 
         Raises:
             ConfigError: a rubric names a rewarder that is not loaded, gives it wrong params, or takes a built-in name.
         """
+        self.memory_bytes = memory_bytes
         built_in = built_in_rubrics()
         offered = {r.name: r for r in built_in.values() if all(registry.get(part.rewarder) for part in r.parts)}
         for rubric in configured:
@@ -85,7 +94,7 @@ class RubricBook:
                     hint="a rubric that differs needs another name or version",
                 )
             offered[rubric.name] = rubric
-        self._bound = {name: _bind(rubric, registry) for name, rubric in offered.items()}
+        self._bound = {name: _bind(rubric, registry, memory_bytes) for name, rubric in offered.items()}
 
     def get(self, name: str) -> BoundRubric:
         """The rubric of that name. Raises UnknownRubric."""
@@ -115,7 +124,7 @@ class RubricBook:
         ]
 
 
-def _bind(rubric: Rubric, registry: Registry) -> BoundRubric:
+def _bind(rubric: Rubric, registry: Registry, memory_bytes: int | None) -> BoundRubric:
     specs = tuple(_find(rubric, part, registry) for part in rubric.parts)
     for part, spec in zip(rubric.parts, specs, strict=True):
         try:
@@ -123,7 +132,7 @@ def _bind(rubric: Rubric, registry: Registry) -> BoundRubric:
         except PluginError as error:
             raise ConfigError(f"rubric {rubric.name}: {error}") from error
     _check_that_verifiers_dominate(rubric, specs)
-    return BoundRubric(rubric, specs)
+    return BoundRubric(rubric, specs, memory_bytes)
 
 
 def _check_that_verifiers_dominate(rubric: Rubric, specs: tuple[RewarderSpec, ...]) -> None:

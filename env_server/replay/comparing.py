@@ -44,8 +44,10 @@ class RecordedPart:
         )  # fmt: skip
 
 
-def compared(part: RecordedPart, promise: Promise, spec: RewarderSpec, reply: Reply) -> ReplayedPart:
-    """What a new reply says of the recorded verdict."""
+def compared(
+    part: RecordedPart, promise: Promise, spec: RewarderSpec, reply: Reply, memory_bytes: int | None = None
+) -> ReplayedPart:
+    """What a new reply, by a worker with so much memory, says of the recorded verdict."""
     then, now = part.component.verdict, reply.verdict
     result, why = _result(promise, then, now, reply.fault)
     return ReplayedPart(
@@ -59,7 +61,9 @@ def compared(part: RecordedPart, promise: Promise, spec: RewarderSpec, reply: Re
         now=_opinion(now),
         fault=reply.fault,
         evidence=_differences(then.evidence, now.evidence) if then and now else {},
-        environment=_differences(_environment_then(part.instrument), _environment_now(part.instrument, spec, reply)),
+        environment=_differences(
+            _environment_then(part.instrument), _environment_now(part.instrument, spec, reply, memory_bytes)
+        ),
     )
 
 
@@ -94,12 +98,16 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, t
 
 
 def _environment_then(instrument: Mapping[str, Any]) -> dict[str, Any]:
-    named = {name: instrument.get(name) for name in ("version", "distribution", "code_digest")}
+    named = {name: instrument.get(name) for name in ("version", "distribution", "code_digest", "memory_bytes")}
     return {**named, **_used(instrument.get("sandbox"), instrument.get("models"))}
 
 
-def _environment_now(instrument: Mapping[str, Any], spec: RewarderSpec, reply: Reply) -> dict[str, Any]:
+def _environment_now(
+    instrument: Mapping[str, Any], spec: RewarderSpec, reply: Reply, memory_bytes: int | None
+) -> dict[str, Any]:
     named = {"version": spec.version, "distribution": spec.distribution, "code_digest": spec.code_digest}
+    if not spec.is_async:
+        named["memory_bytes"] = memory_bytes
     models = reply.models or instrument.get("models")  # the recorded replies were read again
     return {**named, **_used(reply.sandbox, models)}
 

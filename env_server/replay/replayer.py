@@ -60,7 +60,8 @@ class Replayer:
             return _unread(record, Why.UNREADABLE, how)
         planned = [self._plan(part, task, record["completion"], how) for part in recorded]
         replies = iter(await self.engine.judge([one.work for one in planned if isinstance(one, _Run)]))
-        parts = tuple(one.compared(next(replies)) if isinstance(one, _Run) else one for one in planned)
+        memory = self.engine.rubrics.memory_bytes
+        parts = tuple(one.compared(next(replies), memory) if isinstance(one, _Run) else one for one in planned)
         return await self._concluded(record, recorded, parts, how)
 
     def _plan(
@@ -114,8 +115,8 @@ class _Run:
     spec: RewarderSpec
     work: Job | Call
 
-    def compared(self, said: Reply) -> ReplayedPart:
-        return compared(self.part, self.promise, self.spec, said)
+    def compared(self, said: Reply, memory_bytes: int | None) -> ReplayedPart:
+        return compared(self.part, self.promise, self.spec, said, memory_bytes)
 
 
 def _recorded(record: Mapping[str, Any]) -> Iterator[RecordedPart]:

@@ -341,3 +341,15 @@ def test_a_program_is_run_again_and_its_surroundings_are_compared(odd_service):
     assert (replay.result, part.promise) == (Result.EQUAL, Promise.BOUNDED), part
     then, now = part.environment["sandbox"]
     assert then[0]["policy_digest"] == "sha256:of-another-policy" != now[0]["policy_digest"]
+
+
+def test_a_worker_with_other_memory_is_named_beside_the_verdict(odd_service):
+    """A completion that needs more than a worker has scores 0, so what it has is on the record."""
+
+    def of_a_larger_worker(record: dict[str, Any]) -> None:
+        record["instrument"][0]["memory_bytes"] += 1
+
+    replay = replay_of(odd_service, raw_item("four"), of_a_larger_worker)
+    (part,) = replay.components
+    then, now = part.environment["memory_bytes"]
+    assert (replay.result, then) == (Result.EQUAL, now + 1)
