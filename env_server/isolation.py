@@ -5,6 +5,7 @@ says of them; jobs go to a worker pool whose nursery is that environment's Pytho
 in nobody's way: what names its rewarders is answered with a fault that says why, and everything else is scored.
 """
 
+import ctypes
 import json
 import os
 import select
@@ -24,7 +25,9 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from env_server.config import IsolatedPluginConfig, PluginsConfig, ServiceConfig
+from env_server.nursery import environment_of_others
 from env_server.plugin_description import core_digest
+from env_server.worker_process import CHECK_SUFFIX
 from rewarders.errors import PluginError
 from rewarders.registry import NoParams, Registry, RewarderSpec
 from rewarders.types import Verdict
@@ -33,6 +36,7 @@ _START_S = 60.0
 _LEAVING_S = 5.0
 _MOST_BYTES = 4 * 1024**2
 _SHOWN_CHARS = 300
+_PR_SET_DUMPABLE = 4
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class IsolatedSpec(RewarderSpec):
 
     @cached_property
     def checker(self) -> RewarderSpec | None:
-        """A name for the pool's workers, who have it."""
-        return self._named(f"{self.name} (check)") if self.described.get("has_check") else None
+        """A name for the pool's workers, who have it; they are the ones who can read a reference at all."""
+        return _spec(self.plugin, self.described, f"{self.name}{CHECK_SUFFIX}")
 
     @property
     def summary(self) -> str:
@@ -75,15 +79,12 @@ class IsolatedSpec(RewarderSpec):
         return NoParams()
 
     def read_reference(self, reference: JsonValue) -> None:
-        """Its workers do: a reference they refuse leaves the completion unscored, `InvalidTask`."""
+        """Its workers do, and what they refuse is answered as `InvalidTask` like anywhere else."""
 
     def describe(self) -> dict[str, JsonValue]:
         """As it said, and where it runs."""
         assert self.plugin is not None
         return {**self.described["spec"], "isolation": self.plugin.name}
-
-    def _named(self, name: str) -> RewarderSpec:
-        return _spec(self.plugin, {**self.described, "has_check": False}, name)
 
 
 @dataclass
@@ -167,6 +168,7 @@ class IsolatedPlugin:
                     stderr=errors,
                     pass_fds=[theirs],
                     cwd="/",
+                    env=environment_of_others(),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -231,6 +233,14 @@ def load_plugins(config: ServiceConfig) -> LoadedPlugins:
             list(asking.map(IsolatedPlugin.describe, isolated))
     specs = [spec for plugin in isolated for spec in plugin.specs or _stand_ins(plugin, config)]
     return LoadedPlugins(Registry([*own, *specs]) if specs else own, own.fingerprint, isolated)
+
+
+def keep_others_out() -> None:
+    """Close this process to others of the same user: its environment, memory and debugger (PR_SET_DUMPABLE, prctl(2)).
+
+    What is started from here is not closed by it; root, and whoever may trace any process, still come in.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _stand_ins(plugin: IsolatedPlugin, config: ServiceConfig) -> Sequence[RewarderSpec]:

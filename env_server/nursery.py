@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-import signal
+import re
 import socket
 import subprocess
 import sys
@@ -16,12 +16,20 @@ from pydantic import ValidationError
 from env_server.blame import Ending
 from env_server.config import PluginsConfig
 from env_server.worker_process import FRAME, MESSAGE_BYTES, Job, Reply, pack_jobs
-from rewarders.errors import AssayError, PluginError, RewarderFault
+from rewarders.errors import PluginError, RewarderFault
 
 _START_TIMEOUT_S = 60.0
 _ASK_TIMEOUT_S = 10.0
 _MOST_REPLY_BYTES = 1024**2
 """A verdict holds its evidence and little else."""
+_ANSWER = re.compile(rb"([0-9]{1,19}) ([0-9]{1,10})")
+"""The number of the question, and what it comes to."""
+_INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+def environment_of_others() -> dict[str, str]:
+    """What a plug-in with a virtual environment inherits: what starts a Python, and none of the service's secrets."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 class Nursery:
@@ -31,6 +39,7 @@ class Nursery:
         self._process = process
         self._control = control
         self._one_question = asyncio.Lock()
+        self._asked = 0
 
     @classmethod
     async def start(
@@ -45,8 +54,8 @@ class Nursery:
             python: interpreter of a virtual environment, which then sees nothing of ours.
 
         Raises:
-            PluginError: a plug-in does not load there, or its code is not the code that would go on record.
-            RewarderFault: the process ended before it said anything.
+            PluginError: a plug-in does not load there, or not in time, or its code is not the code that would go on
+                record.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         load = "*" if plugins.load is None else ",".join(plugins.load)
@@ -55,12 +64,18 @@ class Nursery:
         command = [*interpreter, "-m", "env_server.worker_process", *arguments]
         with theirs:
             # Started from the main thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
-            process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                env=environment_of_others() if python else None,
+            )  # fmt: skip
         ours.setblocking(False)
         nursery = cls(process, ours)
         try:
-            _check_ready((await nursery._answer(_START_TIMEOUT_S)).decode(), fingerprint)
-        except AssayError:
+            _check_ready((await nursery._answer(_START_TIMEOUT_S)).decode("utf-8", "replace"), fingerprint)
+        except RewarderFault as error:
+            nursery.close()
+            raise PluginError(f"the rewarders were not loaded within {_START_TIMEOUT_S:g} s: {error}") from error
+        except PluginError:
             nursery.close()
             raise
         return nursery
@@ -77,16 +92,25 @@ class Nursery:
         return Worker(self, pid, reader, writer)
 
     async def reap(self, pid: int) -> int:
-        """Wait status of a worker that has ended or is about to. Raises RewarderFault when the nursery is gone."""
+        """End a worker, if it has not ended; its wait status. Raises RewarderFault when the nursery is gone.
+
+        The nursery ends it, not we: a pid that code of a plug-in could have written is nothing to send signals to.
+        """
         return await self._ask(b"reap %d" % pid)
 
     async def _ask(self, question: bytes, descriptors: Sequence[int] = ()) -> int:
+        """Raises RewarderFault when the nursery is gone, PluginError when something else writes where it answers."""
         async with self._one_question:
+            self._asked += 1
             try:
-                socket.send_fds(self._control, [question], descriptors)
+                socket.send_fds(self._control, [b"%d %s" % (self._asked, question)], descriptors)
             except OSError as error:
                 raise RewarderFault("the worker processes are gone", retryable=True) from error
-            return int(await self._answer(_ASK_TIMEOUT_S))
+            said = _ANSWER.fullmatch(await self._answer(_ASK_TIMEOUT_S))
+            if said and int(said[1]) == self._asked:
+                return int(said[2])
+            self._process.kill()  # what it said is not to be relied on; the next question finds it gone
+            raise PluginError("something that was loaded writes into the protocol of the worker processes")
 
     async def _answer(self, timeout_s: float) -> bytes:
         try:
@@ -148,9 +172,6 @@ class Worker:
 
     async def ending(self, attempt: int, *, overdue: bool) -> Ending:
         """How the worker ended, after making sure that it did."""
-        # Not reaped yet, so the pid is still its own; a process that has ended keeps the status it ended with.
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
         status = await self._nursery.reap(self.pid)
         if os.WIFSIGNALED(status):
             return Ending(attempt, signal=os.WTERMSIG(status), overdue=overdue)

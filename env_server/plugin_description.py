@@ -40,7 +40,6 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
         {
             "spec": spec.describe(),
             "reference_fields": sorted(spec.reference_fields),
-            "has_check": spec.check is not None,
             "preload": spec.preload,
         }
         for spec in registry

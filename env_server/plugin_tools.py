@@ -12,7 +12,7 @@ from env_server.app import build_sandbox
 from env_server.config import SandboxConfig
 from env_server.sandbox_keeper import SandboxKeeper
 from env_server.tools import CallTools, Meter, Stopwatch
-from rewarders.testing.probe import HandOut
+from rewarders.testing.nursery import HandOut
 from rewarders.tools import Judge, RewardModel, Tools
 from rewarders.types import Message
 

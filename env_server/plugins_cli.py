@@ -135,9 +135,11 @@ def _print_report(report: "Report") -> None:
 
 
 def _print_cards(cards: "list[ScoreCard]") -> None:
-    columns = ("rewarder", "version", "wrongly paid", "right ones paid", "mutants alive", "by luck", "broken checks")
-    table = Table("", *columns, box=None, header_style="bold")
+    table = Table("", box=None, header_style="bold", pad_edge=False)
+    table.add_column("rewarder", no_wrap=True)
+    for column in ("wrongly paid", "right ones paid", "mutants alive", "by luck", "broken checks"):
+        table.add_column(column)
     for card in cards:
-        table.add_row(mark(card.ok), card.spec.name, card.spec.version, *map(plain, card.cells()))
+        table.add_row(mark(card.ok), f"{card.spec.name} {card.spec.version}", *map(plain, card.cells()))
     out.print(table)
-    out.print("[dim]At most and at least: exact bounds at 95 % confidence. `plugins test NAME` has the rest.[/]")
+    out.print("[dim]≤ and ≥: exact bounds at 95 % confidence. `plugins test NAME` has the rest.[/]")

@@ -22,17 +22,20 @@ import struct
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, JsonValue, ValidationError, model_validator
 
 from env_server.blame import OUT_OF_MEMORY
 from rewarders.errors import AssayError, InvalidTask, PluginError, RewarderFault, boundary
+from rewarders.reference_check import as_rewarder
 from rewarders.registry import Registry, RewarderSpec
 from rewarders.types import Completion, Duration, Fault, Verdict, Wire
 
 FRAME = struct.Struct("!I")
 MESSAGE_BYTES = 4096
+CHECK_SUFFIX = " (check)"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -58,6 +61,8 @@ class Reply(Wire):
     """Every question that was put to a model for this reply, and what it answered: for the record too."""
     observed: str | None = None
     """Why it must not be paid, if it must not."""
+    invalid_field: str | None = None
+    """Of the task, where the fault is not ours: its reference cannot be used, which only a worker could find out."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -107,21 +112,31 @@ def _own_signals() -> None:
 
 
 def _nurse(control: socket.socket, registry: Registry, memory_bytes: int) -> None:
-    """Answer `fork` (with the worker's socket) by a pid and `reap PID` by a wait status, until the server is gone."""
+    """Answer `N fork` (with the worker's socket) by `N PID`, `N reap PID` by `N STATUS`, until the server is gone."""
+    workers = set[int]()
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
         if not message:
             return
-        if message == b"fork":
-            pid = os.fork()
-            if pid == 0:
+        number, question, *rest = message.split()
+        if question == b"fork":
+            answer = os.fork()
+            if answer == 0:
                 control.close()
                 _work(socket.socket(fileno=descriptors[0]), registry, memory_bytes)
+            workers.add(answer)
             os.close(descriptors[0])
-            control.send(b"%d" % pid)
         else:
-            _, status = os.waitpid(int(message.split()[1]), 0)
-            control.send(b"%d" % status)
+            answer = _reaped(int(rest[0]), workers)
+        control.send(b"%s %d" % (number, answer))
+
+
+def _reaped(pid: int, workers: set[int]) -> int:
+    """Not reaped yet, so the pid is still its own; a process that has ended keeps the status it ended with."""
+    workers.remove(pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1]
 
 
 def _work(link: socket.socket, registry: Registry, memory_bytes: int) -> None:
@@ -140,7 +155,7 @@ def _work(link: socket.socket, registry: Registry, memory_bytes: int) -> None:
 
 def run(registry: Registry, job: Job) -> Reply:
     """Run one job in this process, under its CPU budget."""
-    spec = registry.get(job.rewarder)
+    spec = registry.get(job.rewarder) or _reader(registry, job.rewarder)
     if spec is None or spec.cpu_budget_s is None:
         return Reply(fault=Fault(kind="RewarderFault", message=f"{job.rewarder} is not loaded in the worker"))
     wall, cpu = time.perf_counter(), time.process_time()
@@ -149,22 +164,31 @@ def run(registry: Registry, job: Job) -> Reply:
         outcome = _judge(spec, job)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+    if isinstance(outcome, InvalidTask):
+        return Reply(fault=Fault(kind="InvalidTask", message=str(outcome)[:500]), invalid_field=outcome.field)
     return reply(outcome, cpu_s=time.process_time() - cpu, wall_s=time.perf_counter() - wall)
 
 
-def _judge(spec: RewarderSpec, job: Job) -> Verdict | Fault:
+def _reader(registry: Registry, name: str) -> RewarderSpec | None:
+    """`NAME (check)` of a rewarder that has none: that its reference can be read is all there is to be checked."""
+    spec = registry.get(name.removesuffix(CHECK_SUFFIX)) if name.endswith(CHECK_SUFFIX) else None
+    return replace(spec, name=name, function=as_rewarder(lambda _reference, _params: ())) if spec else None
+
+
+def _judge(spec: RewarderSpec, job: Job) -> Verdict | Fault | InvalidTask:
+    try:
+        reference = spec.read_reference(job.reference)
+    except InvalidTask as error:  # of an isolated plug-in, whose references nobody could read before
+        return error
     try:
         with boundary(RewarderFault, spec.name):
-            return _call(spec, job)
-    except InvalidTask as error:  # of an isolated plug-in, whose references nobody could read before
-        return Fault(kind="InvalidTask", message=str(error)[:500])
-    except RewarderFault as error:
-        return Fault(kind="RewarderFault", message=str(error)[:500], retryable=error.retryable)
+            return _call(spec, job, reference)
+    except AssayError as error:
+        return Fault(kind="RewarderFault", message=str(error)[:500], retryable=getattr(error, "retryable", False))
 
 
-def _call(spec: RewarderSpec, job: Job) -> Verdict:
+def _call(spec: RewarderSpec, job: Job, reference: BaseModel | None) -> Verdict:
     completion = Completion.model_validate(job.completion)
-    reference = spec.read_reference(job.reference)
     params = _validated(spec.params, job.params)
     try:
         verdict = spec.function(completion, reference, params)

@@ -22,6 +22,8 @@ from rewarders.registry import first_problem
 from rewarders.types import Completion, Unit
 
 KINDS = ("full", "partial", "zero", "cheat", "bad_task", "bad_params", "fault")
+_MOST_FOR_A_CHEAT = 0.5
+"""Where scores are shares, a cheat may keep what it earned honestly."""
 Kind = Literal["full", "partial", "zero", "cheat", "bad_task", "bad_params", "fault"]
 
 
@@ -94,13 +96,14 @@ class About(_Row):
     """Its name: a file read for another rewarder is refused."""
     traits: tuple[str, ...] = ()
     """Rows of `never_accept.jsonl` beyond the universal ones that apply: `maths`, `code`, `layout`, ..."""
-    accept: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Scores from here up count as accepted; without it, all above 0."""
-    chance: Unit = 0.05
+    accept: Annotated[float, Field(gt=0, le=0.9)] | None = None
+    """Scores from here up count as accepted; without it, all above 0. For who gives scores in between: a `partial`
+    case has to show one."""
+    chance: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     """How often an answer that knows nothing of the question may be accepted, by luck."""
     tasks: Annotated[int, Field(ge=1)] = 12
     """How many tasks the universal cheats are tried on."""
-    outputs: Annotated[int, Field(ge=0)] = 300
+    outputs: Annotated[int, Field(ge=1)] = 300
     """How many pairs of a task and an answer that ignores it are tried."""
     exempt: dict[str, Annotated[str, Field(min_length=10)]] = Field(default_factory=dict)
     """Check, row of `never_accept.jsonl` or transformation -> why it does not apply. Reports repeat it."""
@@ -170,7 +173,7 @@ def _require(path: Path, rewarder: str, about: About, cases: Sequence[Any], need
     if about.rewarder not in (None, rewarder):
         raise CasesError(f"{path} holds the cases of {about.rewarder}, not of {rewarder}")
     have = Counter(case.kind for case in cases)
-    missing = [kind for kind in needs if not have[kind] and kind not in about.exempt]
+    missing = [kind for kind in needs if not have[kind]]
     if missing:
         raise CasesError(
             f"{path} has no case of kind {', '.join(missing)}",
@@ -179,3 +182,23 @@ def _require(path: Path, rewarder: str, about: About, cases: Sequence[Any], need
     twice = [name for name, count in Counter(case.id for case in cases).items() if count > 1]
     if twice:
         raise CasesError(f"{path}: the id {twice[0]} comes twice", hint="an id names one case for ever")
+    _require_what_is_accepted(path, about, cases)
+
+
+def _require_what_is_accepted(path: Path, about: About, cases: Sequence[Case]) -> None:
+    """Right answers are accepted and wrong ones are not, whatever scores the file names."""
+    if about.accept is not None and not any(case.kind == "partial" for case in cases):
+        raise CasesError(
+            f"{path} accepts from {about.accept:g} up, and no partial case shows a score in between",
+            hint="take `accept` out: a rewarder that pays all or nothing needs none",
+        )
+    for case in cases:
+        score, _ = case.low_high
+        if case.kind == "full" and score < (about.accept or 1e-12):
+            raise CasesError(f"{path}: {case.id} is a full case that scores {score:g}, which is not accepted")
+        rejected = score < about.accept if about.accept else score <= _MOST_FOR_A_CHEAT
+        if case.kind in ("zero", "cheat") and not rejected:
+            raise CasesError(
+                f"{path}: {case.id} is a {case.kind} case that scores {score:g}: nobody would call that rejected",
+                hint="a right answer in part makes a partial case; `accept` says from where up scores are accepted",
+            )

@@ -1,7 +1,7 @@
 """Puts a rewarder through the twelve checks, and says how it did."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,14 @@ from rewarders.testing.bounds import lower_bound, upper_bound
 from rewarders.testing.cases import Case, CasesError, Suite, read_suite
 from rewarders.testing.checks import CHECKS, Check, Finding, Seen
 from rewarders.testing.corpus import corpus_digest
-from rewarders.testing.probe import Outcome, Probe, Source
+from rewarders.testing.exemptions import require_known
+from rewarders.testing.nursery import Nurseries, Source
+from rewarders.testing.probe import Outcome, Probe
 
 _KEPT_CHARS = 10_000
 _MOST_FINDINGS = 50
+_AT_ONCE = 16
+_SLOW_OR_LOOKING_BACK = {"isolation": 1, "never_accept": 2, "totality": 3, "evidence": 4}
 
 
 @dataclass(frozen=True)
@@ -111,22 +115,32 @@ class _Sitting:
     def ask_again(self, case: Case) -> Outcome:
         return self.here.ask(case)
 
-    def ask_elsewhere(self, case: Case) -> Outcome:
-        return self.elsewhere.ask(case)
+    def ask_elsewhere(self, cases: Sequence[Case]) -> list[Outcome]:
+        outcomes = list[Outcome]()
+        for start in range(0, len(cases), _AT_ONCE):
+            batch = cases[start : start + _AT_ONCE]
+            together = self.elsewhere.ask_together(batch)
+            outcomes += [self.elsewhere.ask(case) for case in batch] if together[0].died else together
+        return outcomes
+
+    def ask_alone(self, case: Case) -> Outcome:
+        with Probe(self.elsewhere.source, self.elsewhere.nursery) as alone:
+            return alone.ask(case)
 
 
-def examine(source: Source, cases: Path | None = None) -> Report:
+def examine(source: Source, cases: Path | None = None, nurseries: Nurseries | None = None) -> Report:
     """Put a rewarder through every check.
 
     Args:
         source: which rewarder, and where it is found.
         cases: its cases file; `cases/NAME.jsonl` beside its package's code if not given.
+        nurseries: probers to be shared with other exams; its own if not given.
 
     Raises:
         CasesError: there are no cases, or they prove too little.
         PluginError: the rewarder is not there, or its package does not load.
     """
-    with _sit(source, cases) as sitting:
+    with _sit(source, cases, nurseries) as sitting:
         results = tuple(_result(check, sitting) for check in CHECKS)
         spec, suite = sitting.spec, sitting.suite
     return Report(
@@ -135,21 +149,27 @@ def examine(source: Source, cases: Path | None = None) -> Report:
     )  # fmt: skip
 
 
-def first_failure(source: Source, cases: Path) -> Result | None:
-    """The first check that fails, if one does; what comes after it is not tried. Raises as `examine` does."""
-    with _sit(source, cases) as sitting:
-        return next((result for check in CHECKS if not (result := _result(check, sitting)).ok), None)
+def first_failure(source: Source, cases: Path, nurseries: Nurseries | None = None) -> Result | None:
+    """A check that fails, if one does; the quick ones come first, and none once one fails. Raises as `examine` does."""
+    with _sit(source, cases, nurseries) as sitting:
+        quick_ones_first = sorted(CHECKS, key=lambda check: _SLOW_OR_LOOKING_BACK.get(check.name, 0))
+        return next((result for check in quick_ones_first if not (result := _result(check, sitting)).ok), None)
 
 
 @contextmanager
-def _sit(source: Source, cases: Path | None) -> Iterator[_Sitting]:
-    with Probe(source) as here, Probe(source, elsewhen=True) as elsewhere:
+def _sit(source: Source, cases: Path | None, nurseries: Nurseries | None) -> Iterator[_Sitting]:
+    with ExitStack() as stack:
+        shared = nurseries or stack.enter_context(Nurseries())
+        here = stack.enter_context(Probe(source, shared.of(source, elsewhen=False)))
+        elsewhere = stack.enter_context(Probe(source, shared.of(source, elsewhen=True)))
         here.start()
         path = cases or here.cases
         if path is None:
             hint = f"put them into the package, as cases/{source.rewarder}.jsonl, or name the file"
             raise CasesError(f"{source.rewarder} brings no cases", hint=hint)
-        yield _Sitting(read_suite(path, source.rewarder), here, elsewhere)
+        suite = read_suite(path, source.rewarder)
+        require_known(suite)
+        yield _Sitting(suite, here, elsewhere)
 
 
 def _result(check: Check, sitting: _Sitting) -> Result:
@@ -161,7 +181,9 @@ def _result(check: Check, sitting: _Sitting) -> Result:
         trials += 1
         if found:
             findings.append(found)
-    ok = check.allows(len(findings), trials, about) if trials else True
+    if not trials and not check.may_be_empty:
+        findings.append(Finding(str(sitting.suite.path), "nothing was tried: the suite leaves out whatever there is"))
+    ok = check.allows(len(findings), trials, about) if trials else not findings
     return Result(check, trials, len(findings), tuple(findings[:_MOST_FINDINGS]), ok)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rewarders.testing.checks import CHECKS
 from rewarders.testing.exam import Report, examine
-from rewarders.testing.probe import Source
+from rewarders.testing.nursery import Source
 
 
 def contract(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from rewarders.testing.cases import Case
+from rewarders.testing.cases import Case, Suite
 from rewarders.types import Completion, FinishReason, Message
 
 _LONG = 1_000_000
@@ -18,11 +18,24 @@ def hostile(task: Case) -> Iterator[tuple[str, Case]]:
     """Each with its name, as answers to a task."""
     for name, text in _texts():
         yield name, task.model_copy(update={"completion": text})
+    called = Completion(text="", finish_reason=FinishReason.TOOL, messages=_messages())
+    yield "a tool call and no text", task.model_copy(update={"completion": called})
+
+
+def endings(task: Case) -> Iterator[tuple[str, Case]]:
+    """A right answer that ended in each way in which a policy can end: how that is judged is the rewarder's affair."""
     for reason in FinishReason:
         completion = Completion(text=task.asked.text, finish_reason=reason, policy_version="a policy")
         yield f"ended by {reason}", task.model_copy(update={"completion": completion})
-    called = Completion(text="", finish_reason=FinishReason.TOOL, messages=_messages())
-    yield "a tool call and no text", task.model_copy(update={"completion": called})
+
+
+def cut_short(suite: Suite) -> Iterator[tuple[str, Case]]:
+    """Right answers that were cut in the middle of what makes them right."""
+    for task in suite.tasks[: suite.about.tasks]:
+        text = task.asked.text
+        where = text.rfind(task.gold) + len(task.gold) // 2 if task.gold else len(text) // 2
+        completion = Completion(text=text[: max(where, 0)], finish_reason=FinishReason.LENGTH)
+        yield f"{task.id}, cut short", task.model_copy(update={"completion": completion})
 
 
 def _texts() -> Iterator[tuple[str, str]]:
@@ -69,3 +82,7 @@ def _messages() -> tuple[Message, ...]:
         Message(role="assistant", content=None, tool_calls=[call]),
         Message(role="tool", content="done", tool_call_id="1"),
     )
+
+
+HOSTILE = tuple(name for name, _ in hostile(Case(id="any", kind="zero")))
+"""Their names, by which each can be exempted."""

@@ -1,47 +1,22 @@
-"""Our end of a prober: starts it, asks, and notices when it dies, hangs or talks nonsense. See `prober.py`."""
+"""Asks a rewarder in a process of its own, and notices when it dies, hangs or talks nonsense. See `prober.py`."""
 
 import json
-import os
 import select
-import signal
-import subprocess
-import sys
+import socket
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from rewarders.errors import PluginError
 from rewarders.testing.cases import Case
-from rewarders.tools import Tools
-from rewarders.types import Message, Verdict
+from rewarders.testing.nursery import Forked, Nursery, Source, how_it_ended
+from rewarders.types import Verdict
 
 _START_S = 120.0
-_LAST_WORDS_S = 5.0
 _MOST_DEATHS = 50
-_MOST_BYTES = 1024 * 1024
-ELSEWHEN_S = 400 * 86400.0 + 45_296.0
-"""Another year, another half of the day, another second."""
-
-
-HandOut = Callable[[Sequence[Message]], AbstractAsyncContextManager[Tools]]
-"""From the prompt of a task to the tools of one call."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Which rewarder, where it is found, and in which Python."""
-
-    rewarder: str
-    load: tuple[str, ...] | None = None
-    """Distributions; every installed one if not given."""
-    modules: tuple[str, ...] = ()
-    tools: str = ""
-    """`module:factory` of what an async rewarder is handed: an async context manager that yields a `HandOut`."""
-    python: Path | None = None
-    """Interpreter of a virtual environment; the one this runs in if not given."""
+_MOST_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -73,16 +48,15 @@ class Outcome:
 
 @dataclass
 class Probe:
-    """One prober process, replaced when it dies."""
+    """One process with one rewarder, replaced when it dies."""
 
     source: Source
-    elsewhen: bool = False
-    """Another hash seed, clock, working directory and environment: nothing that a verdict may depend on."""
+    nursery: Nursery
     deaths: int = 0
     spec: dict[str, Any] = field(default_factory=dict)
     cases: Path | None = None
     """Where the rewarder's own cases are, if it brings some."""
-    _process: "subprocess.Popen[bytes] | None" = None
+    _forked: Forked | None = None
     _rest: bytes = b""
     _folder: "tempfile.TemporaryDirectory[str]" = field(default_factory=tempfile.TemporaryDirectory)
 
@@ -96,68 +70,50 @@ class Probe:
 
     def ask(self, case: Case) -> Outcome:
         """What the rewarder says of a case. Never raises for what the rewarder does."""
+        return self.ask_together([case])[0]
+
+    def ask_together(self, cases: Sequence[Case]) -> list[Outcome]:
+        """What it says of each of them: an async rewarder is asked about all at once, another one after the other."""
         if self.deaths >= _MOST_DEATHS:
-            return Outcome(died=f"was not asked any more: it had died {self.deaths} times")
-        if self._process is None:
+            return [Outcome(died=f"was not asked any more: it had died {self.deaths} times")] * len(cases)
+        if self._forked is None:
             self.start()
-        judged = {"completion": case.asked.document, "reference": case.reference, "params": case.params}
-        question = {**judged, "prompt": case.prompt}
         budget_s = self.spec["cpu_budget_s"]
+        patience_s = 20 + 10 * budget_s * len(cases) if budget_s else 180.0
         try:
-            self._send(question)
-            said = self._receive(20 + 10 * budget_s if budget_s else 180.0)
-        except (BrokenPipeError, TimeoutError, EOFError, ValueError) as error:
-            return Outcome(died=self._how_it_died(error))
-        verdict = Verdict.model_validate(said["verdict"]) if "verdict" in said else None
-        return Outcome(
-            verdict, said.get("refused"), said.get("raised"), None, said.get("message", ""),
-            tuple(said["events"]), said.get("cpu_s", 0.0),
-        )  # fmt: skip
+            self._send({"questions": [_question(case) for case in cases]})
+            said = [self._receive(patience_s) for _ in cases]
+        except (OSError, EOFError, ValueError) as error:
+            return [Outcome(died=self._how_it_died(error))] * len(cases)
+        return [_outcome(one) for one in said]
 
     def start(self) -> None:
         """Load the rewarder. Raises PluginError: the rewarder is not there, or its package does not load."""
-        source = self.source
-        python = str(source.python or sys.executable)
-        self._process = subprocess.Popen(
-            [python, "-P", "-m", "rewarders.testing.prober"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            cwd=self._folder.name, env=self._environment(),
-        )  # fmt: skip
-        self._rest = b""
-        opening = {"rewarder": source.rewarder, "load": source.load, "modules": source.modules, "tools": source.tools}
+        self._forked, self._rest = self.nursery.fork(self.source, self._folder.name), b""
         try:
-            self._send({**opening, "clock_s": ELSEWHEN_S if self.elsewhen else 0.0})
             said = self._receive(_START_S)
-        except (BrokenPipeError, TimeoutError, EOFError, ValueError) as error:
-            raise PluginError(f"{source.rewarder}: its process {self._how_it_died(error)} as it was loaded") from None
+        except (OSError, EOFError, ValueError) as error:
+            how = self._how_it_died(error)
+            raise PluginError(f"{self.source.rewarder}: its process {how} as it was loaded") from None
         if "error" in said:
             self._end()
             raise PluginError(said["error"], hint=said["hint"])
         self.spec, self.cases = said["spec"], Path(said["cases"]) if said["cases"] else None
 
-    def _environment(self) -> dict[str, str]:
-        """Nothing of ours but what starts a Python: what a verdict depends on is in the task or in the params."""
-        kept = {"PATH": os.environ.get("PATH", os.defpath), "HOME": self._folder.name}
-        if self.source.python is None:
-            kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
-        if self.elsewhen:
-            return {**kept, "PYTHONHASHSEED": "4711", "TZ": "Pacific/Auckland", "LC_ALL": "C.UTF-8", "USER": "nobody"}
-        return {**kept, "PYTHONHASHSEED": "0", "TZ": "UTC"}
+    @property
+    def _link(self) -> socket.socket:
+        assert self._forked is not None
+        return self._forked.link
 
     def _send(self, value: dict[str, Any]) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(value).encode() + b"\n")
-        self._process.stdin.flush()
+        self._link.sendall(json.dumps(value).encode() + b"\n")
 
     def _receive(self, timeout_s: float) -> dict[str, Any]:
         """One line. Raises TimeoutError, EOFError, ValueError for what is no object in JSON."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
         while b"\n" not in self._rest:
-            if not select.select([descriptor], [], [], timeout_s)[0]:
+            if not select.select([self._link], [], [], timeout_s)[0]:
                 raise TimeoutError
-            piece = os.read(descriptor, 65536)
+            piece = self._link.recv(65536)
             if not piece or len(self._rest) > _MOST_BYTES:
                 raise EOFError
             self._rest += piece
@@ -170,29 +126,26 @@ class Probe:
     def _how_it_died(self, error: Exception) -> str:
         """Also makes sure that it did."""
         self.deaths += 1
-        process = self._process
-        assert process is not None
+        exit_code = self._end(patient=not isinstance(error, TimeoutError | ValueError))
         if isinstance(error, TimeoutError):
-            self._end()
             return "did not answer in time"
         if isinstance(error, ValueError):
-            self._end()
             return "wrote something of its own into the protocol"
-        with suppress(subprocess.TimeoutExpired):  # one that only closed its end is ended
-            process.wait(timeout=_LAST_WORDS_S)
-        self._end()
-        if process.returncode == -signal.SIGPROF:
-            return "spent its CPU budget"
-        name = signal.Signals(-process.returncode).name if process.returncode < 0 else f"exit code {process.returncode}"
-        return f"ended by {name}"
+        return "ended with all its kind" if exit_code is None else how_it_ended(exit_code)
 
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream:
-                with suppress(BrokenPipeError):  # what it had not read yet
-                    stream.close()
+    def _end(self, *, patient: bool = False) -> int | None:
+        forked, self._forked = self._forked, None
+        return self.nursery.end(forked, patient=patient) if forked else None
+
+
+def _question(case: Case) -> dict[str, Any]:
+    judged = {"completion": case.asked.document, "reference": case.reference, "params": case.params}
+    return {**judged, "prompt": case.prompt}
+
+
+def _outcome(said: dict[str, Any]) -> Outcome:
+    verdict = Verdict.model_validate(said["verdict"]) if "verdict" in said else None
+    return Outcome(
+        verdict, said.get("refused"), said.get("raised"), None, said.get("message", ""),
+        tuple(said["events"]), said.get("cpu_s", 0.0),
+    )  # fmt: skip

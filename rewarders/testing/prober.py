@@ -1,50 +1,114 @@
-"""The process in which a rewarder is asked: `python -m rewarders.testing.prober`, one JSON object a line.
+"""The process in which rewarders are asked: `python -m rewarders.testing.prober FD`.
 
-The first line says which rewarder, the first answer what it is; then every line is a question and gets an answer, in
-order. A pure rewarder that spends its CPU budget ends the process, as it would end a worker.
+It loads rewarders once, and forks a process for whoever is to be asked: that one gets a socket of its own, says on it
+what the rewarder is, and then answers questions, one JSON object a line. A pure rewarder that spends its CPU budget
+ends its process, as it would end a worker. All end with the process that started this one.
 """
 
 import asyncio
 import contextlib
-import datetime
+import ctypes
+import gc
 import importlib
 import json
 import os
 import resource
 import signal
+import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pydantic import ValidationError
 
 from rewarders.errors import AssayError, InvalidTask, PluginError, RewarderFault, boundary
 from rewarders.registry import Registry, RewarderSpec, first_problem
+from rewarders.testing.elsewhen import move_the_clock
 from rewarders.testing.watching import Watch
 from rewarders.types import Completion, Message, Verdict
 
 _MEMORY_BYTES = 2 * 1024**3
+_MESSAGE_BYTES = 65_536
 _TOOLS = frozenset({"sandboxes", "env_server"})
+_PR_SET_PDEATHSIG = 1
 
 
-def main() -> None:
-    """Answer until there are no more questions. Standard output of the rewarder goes to standard error."""
-    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    opening = json.loads(questions.readline())
-    _move_the_clock(opening["clock_s"])
+def main(arguments: list[str]) -> None:
+    """Fork and reap until there is nobody to ask."""
+    control = socket.socket(fileno=int(arguments[0]))
+    opening = json.loads(control.recv(_MESSAGE_BYTES))
+    if opening["clock_s"]:
+        move_the_clock(opening["clock_s"])
 
-    def say(answer: dict[str, Any]) -> None:
-        answers.write(json.dumps(answer).encode() + b"\n")
-        answers.flush()
+    @cache
+    def registry() -> Registry:
+        return Registry.load(opening["load"], opening["modules"])
 
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 1)
+        if not message:
+            return
+        question = json.loads(message)
+        if "end" in question:
+            control.send(b"%d" % _ended(question["end"], question["patience_s"]))
+            continue
+        spec = _found(registry, question["fork"], question["tools"])
+        gc.freeze()  # keeps the pages of everything imported shared
+        if (pid := os.fork()) == 0:
+            control.close()
+            _be_asked(socket.socket(fileno=descriptors[0]), spec, question)
+        os.close(descriptors[0])
+        control.send(b"%d" % pid)
+
+
+def _ended(pid: int, patience_s: float) -> int:
+    """Wait status of a child that is given a moment to end by itself."""
+    until = time.monotonic() + patience_s
+    while not (seen := os.waitpid(pid, os.WNOHANG))[0] and time.monotonic() < until:
+        time.sleep(0.01)
+    if seen[0]:
+        return seen[1]
+    os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1]
+
+
+def _found(registry: Callable[[], Registry], name: str, tools: str) -> RewarderSpec | AssayError:
+    """The rewarder, with what it preloads and what its tools are made of; or why it cannot be had."""
     try:
-        spec = _find(opening)
-        with asyncio.Runner() as runner:
-            runner.run(_answer_all(spec, opening["tools"], questions.readline, say))
+        spec = registry().get(name)
+        if spec is None:
+            known = ", ".join(each.name for each in registry()) or "none"
+            raise PluginError(f"there is no rewarder {name!r}", hint=f"loaded rewarders: {known}")
+        for module in (*spec.preload, *filter(None, [tools.partition(":")[0]])):
+            with boundary(PluginError, f"importing {module}", quote=True):
+                importlib.import_module(module)
     except AssayError as error:
-        say({"error": str(error), "hint": error.hint})
+        return error
+    return spec
+
+
+def _be_asked(link: socket.socket, spec: RewarderSpec | AssayError, question: dict[str, Any]) -> None:
+    """A child's whole life. Never returns into the stack of its parent."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.chdir(question["folder"])
+    os.environ["HOME"] = question["folder"]
+    with link, link.makefile("rb") as questions:
+
+        def say(answer: dict[str, Any]) -> None:
+            link.sendall(json.dumps(answer).encode() + b"\n")
+
+        with contextlib.suppress(ConnectionError):
+            try:
+                if isinstance(spec, AssayError):
+                    raise spec
+                with asyncio.Runner() as runner:
+                    runner.run(_answer_all(spec, question["tools"], questions.readline, say))
+            except AssayError as error:
+                say({"error": str(error), "hint": error.hint})
+    os._exit(0)
 
 
 async def _answer_all(
@@ -59,10 +123,22 @@ async def _answer_all(
         if not spec.is_async:
             resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
         while line := await asyncio.to_thread(read) if spec.is_async else read():
-            question = json.loads(line)
-            with watch.noting() as events:
-                answer = await _judged(spec, question, opened)
-            say({**answer, "events": events})
+            for answer in await _answers(spec, json.loads(line)["questions"], opened, watch):
+                say(answer)
+
+
+async def _answers(spec: RewarderSpec, questions: list[Any], opened: Any, watch: Watch) -> list[dict[str, Any]]:
+    """An async rewarder is asked all of them at once; what it does meanwhile is then told of each."""
+    if spec.is_async:
+        with watch.noting() as events:
+            said = await asyncio.gather(*(_judged(spec, question, opened) for question in questions))
+        return [{**answer, "events": events} for answer in said]
+    answers = []
+    for question in questions:
+        with watch.noting() as events:
+            answer = await _judged(spec, question, opened)
+        answers.append({**answer, "events": events})
+    return answers
 
 
 async def _judged(spec: RewarderSpec, question: dict[str, Any], tools: Any) -> dict[str, Any]:
@@ -105,17 +181,6 @@ def _checked(verdict: Any) -> dict[str, Any]:
         raise RewarderFault(f"returned a verdict that is none: {first_problem(error)}") from error
 
 
-def _find(opening: dict[str, Any]) -> RewarderSpec:
-    registry = Registry.load(opening["load"], opening["modules"])
-    spec = registry.get(opening["rewarder"])
-    if spec is None:
-        known = ", ".join(each.name for each in registry) or "none"
-        raise PluginError(f"there is no rewarder {opening['rewarder']!r}", hint=f"loaded rewarders: {known}")
-    for name in spec.preload:
-        importlib.import_module(name)
-    return spec
-
-
 @contextlib.asynccontextmanager
 async def _opened(tools: str) -> AsyncIterator[Any]:
     """`module:factory`, an async context manager that yields a `HandOut`; without one there are no tools."""
@@ -140,20 +205,5 @@ def _cases_of(spec: RewarderSpec) -> str | None:
     return str(path) if path and path.is_file() else None
 
 
-def _move_the_clock(by_s: float) -> None:
-    """Before the plug-in is imported, so that one which reads the clock is seen to say another thing another day."""
-    if not by_s:
-        return
-    now, now_ns = time.time, time.time_ns
-
-    class Elsewhen(datetime.datetime):
-        @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Self:
-            return cls.fromtimestamp(now() + by_s, tz)
-
-    time.time, time.time_ns = (lambda: now() + by_s), (lambda: now_ns() + int(by_s * 1e9))
-    datetime.datetime = Elsewhen  # type: ignore[misc]
-
-
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

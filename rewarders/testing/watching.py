@@ -1,12 +1,14 @@
-"""What a rewarder reaches for while it is asked: files, sockets, programs, threads. In the prober's process alone.
+"""What a rewarder reaches for while it is asked: files, sockets, programs, threads, environment variables. In the
+prober's process alone.
 
-Python's audit hooks (PEP 578) see it happen. They cannot be removed, and they are no wall: this is a watch for
-mistakes, in a process that exists for it; walls are the sandbox's business.
+Python's audit hooks (PEP 578) see it happen, but for what is read of the environment: `os.environ` tells of itself.
+They cannot be removed, and they are no wall: this is a watch for mistakes, in a process that exists for it; walls are
+the sandbox's business.
 """
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -20,6 +22,9 @@ _WATCHED = (
     "os.unsetenv", "os.kill", "shutil.", "tempfile.", "sqlite3.", "urllib.", "http.", "ftplib.", "_thread.start",
 )  # fmt: skip
 _FILES = ("open", "os.listdir", "os.scandir")
+_READ_VARIABLE = "os.environ"
+_FOR_ALL = frozenset({"PATH", "TMPDIR", "TEMP", "TMP", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ"})
+"""What the standard library reads on anybody's behalf; that none of them changes a verdict is seen elsewhere."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
 
@@ -39,6 +44,7 @@ class Watch:
         self._marker, self._tools = marker, tools
         self._on, self.events = False, list[str]()
         sys.addaudithook(self._hook)
+        _tell_what_is_read_of(self._hook)
 
     @contextmanager
     def noting(self) -> Iterator[list[str]]:
@@ -60,6 +66,8 @@ class Watch:
             self._on = True
 
     def _is_news(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        if event == _READ_VARIABLE:
+            return arguments[0] not in _FOR_ALL
         if event not in _FILES:
             return event.startswith(_WATCHED)
         path = arguments[0]
@@ -74,7 +82,25 @@ class Watch:
         while frame is not None:
             if frame.f_code.co_name == self._marker and frame.f_globals.get("__name__") == "__main__":
                 return True
-            if str(frame.f_globals.get("__name__", "")).partition(".")[0] in self._tools:
-                return False
+            module = str(frame.f_globals.get("__name__", ""))
+            if module.partition(".")[0] in self._tools or module == "importlib._bootstrap":
+                return False  # importing is done once, and looks around: it is not a part of judging
             frame = frame.f_back
         return False
+
+
+def _tell_what_is_read_of(hook: Callable[[str, tuple[Any, ...]], None]) -> None:
+    """Every variable that is looked up is an event from now on."""
+    original = type(os.environ)
+
+    class Told(original):  # type: ignore[misc,valid-type]
+        def __getitem__(self, name: Any) -> Any:
+            hook(_READ_VARIABLE, (os.fsdecode(name) if isinstance(name, str | bytes) else "?",))
+            return super().__getitem__(name)
+
+        def __iter__(self) -> Iterator[Any]:
+            hook(_READ_VARIABLE, ("all of them",))
+            yield from super().__iter__()
+
+    for environment in (os.environ, os.environb):
+        environment.__class__ = Told

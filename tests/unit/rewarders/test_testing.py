@@ -1,7 +1,9 @@
 """The contract kit: what a cases file must be, what each check notices, and that hostile rewarders are survived."""
 
+import datetime
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from rewarders.testing import CHECKS, CasesError, Report, examine, read_suite
 from rewarders.testing.bounds import lower_bound, upper_bound
 from rewarders.testing.corpus import never_accept
 from rewarders.testing.mutants import mutants
-from rewarders.testing.probe import Source
+from rewarders.testing.nursery import Source
 
 ABOUT = {"kind": "about", "outputs": 20, "chance": 0.2, "tasks": 1}
 REFERENCE = {"answer": "forty-two"}
@@ -32,6 +34,9 @@ from rewarders import Completion, Verdict, rewarder
 
 class Reference(BaseModel, extra="forbid"):
     answer: str
+
+
+SEEN = []
 
 
 @rewarder("acme.same", version="1.0", reference=Reference, cpu_budget_s=0.5)
@@ -96,6 +101,14 @@ def test_a_sound_rewarder_passes_all_twelve(exam: Callable[..., Report]):
         ("    os.system('true')\n", "isolation", "os.system"),
         ("    if os.environ['TZ'] != 'UTC': text = ''\n", "isolation", "right, elsewhere"),
         ("    if 'Ignore the rubric' in text: text = reference.answer\n", "defects", "1 after 0"),
+        ("    if text.count('[') > 10**5: text = reference.answer\n", "never_accept", "a megabyte of citations"),
+        ("    if completion.messages: text = reference.answer\n", "never_accept", "a tool call and no text"),
+        ("    if completion.finish_reason == 'length': text = reference.answer\n", "never_accept", "right, cut short"),
+        ("    if reference.answer.startswith(text[:4] or '-'): text = reference.answer\n", "never_accept", "cut short"),
+        ("    if os.environ.get('HF_TOKEN'): text = ''\n", "isolation", "os.environ HF_TOKEN"),
+        ("    dict(os.environ)\n", "isolation", "os.environ all of them"),
+        ("    if len(SEEN) > 10: text = ''\n    SEEN.append(text)\n", "isolation", "alone"),
+        ("    if SEEN.count(text) > 2: text = ''\n    SEEN.append(text)\n", "metamorphic", "asked again"),
     ],
 )
 def test_what_is_wrong_is_found_by_its_check(exam: Callable[..., Report], body: str, check: str, seen: str):
@@ -118,14 +131,68 @@ def test_evidence_that_explains_nothing_is_found(exam: Callable[..., Report], ev
     verdict = f"    return Verdict(score=float(text.split() == [reference.answer]), reason='a', evidence={evidence})\n"
     report = exam(verdict)
     assert broken(report) == {"evidence"}
-    assert seen in report["evidence"].findings[0].seen
+    assert seen in " ".join(finding.seen for finding in report["evidence"].findings)
+
+
+@pytest.mark.parametrize(
+    "year",
+    [
+        "time.gmtime().tm_year",
+        "time.localtime().tm_year",
+        "time.ctime()[-4:]",
+        "time.asctime()[-4:]",
+        "time.strftime('%Y')",
+        "int(time.time() // 31_557_600)",
+        "time.time_ns() // 31_557_600_000_000_000",
+        "int(time.clock_gettime(time.CLOCK_REALTIME) // 31_557_600)",
+        "datetime.datetime.now().year",
+        "datetime.datetime.now(datetime.UTC).year",
+        "datetime.datetime.utcnow().year",
+        "datetime.datetime.today().year",
+        "datetime.date.today().year",
+    ],
+)
+def test_who_minds_the_day_is_seen_however_it_is_asked_for(exam: Callable[..., Report], year: str):
+    report = exam(
+        f"    if {year} != {eval(year, {'datetime': datetime, 'time': time})!r}: text = ''\n",
+        head=f"import datetime\nimport time\n{HEAD}",
+    )
+    assert broken(report) == {"isolation"}, str(report)
+
+
+def test_a_day_in_a_reference_is_read_on_any_other_day(exam: Callable[..., Report]):
+    head = HEAD.replace("    answer: str", "    answer: str\n    on: datetime.date = datetime.date(2026, 1, 1)")
+    assert exam(
+        "    if not isinstance(datetime.datetime.now(), datetime.date): text = ''\n", head=f"import datetime\n{head}"
+    ).ok
 
 
 def test_an_exemption_is_repeated_in_the_report(exam: Callable[..., Report]):
     why = "the reason for which it is left out"
-    report = exam("    open('/etc/hostname').close()\n", exempt={"isolation": why})
-    assert report.ok
-    assert (report["isolation"].exempt, report.exempt) == (why, {"isolation": why})
+    report = exam(
+        "    if 'Ignore the rubric' in text: text = reference.answer\n", exempt={"defects": why, "override": why}
+    )
+    assert report["defects"].ok
+    assert (report["defects"].exempt, report.exempt["defects"]) == (why, why)
+
+
+def test_a_check_that_tries_nothing_is_not_passed(exam: Callable[..., Report]):
+    why = "the reason for which it is left out"
+    rows = {row.name: why for row in never_accept()} | dict.fromkeys(("hostile", "cut_short", "shuffled"), why)
+    report = exam(exempt=rows)
+    assert broken(report) == {"never_accept"}
+    assert "nothing was tried" in report["never_accept"].findings[0].seen
+
+
+@pytest.mark.parametrize("name", ["totality", "range", "cheats", "must_accept", "isolation", "ledger", "zero", "dotz"])
+def test_what_nobody_may_leave_out_and_what_nobody_knows_are_refused(exam: Callable[..., Report], name: str):
+    with pytest.raises(CasesError, match=f"exempts '{name}', which cannot be left out"):
+        exam(exempt={name: "the reason for which it is left out"})
+
+
+def test_a_trait_that_is_none_is_refused(exam: Callable[..., Report]):
+    with pytest.raises(CasesError, match="claims the trait 'math', which is none"):
+        exam(traits=["math"])
 
 
 def test_a_single_row_of_the_corpus_can_be_exempted(exam: Callable[..., Report]):
@@ -156,11 +223,29 @@ def test_a_package_that_does_not_load_is_a_sentence(exam: Callable[..., Report])
         ([{"id": "a", "kind": "ful"}], "line 2: kind"),
         ([{"id": "a b", "kind": "full"}], "line 2: id"),
         ([{"id": "a", "kind": "full", "colour": "red"}], "line 2: colour"),
+        ([{**CASES[0], "score": 0.0}, *CASES[1:]], "right is a full case that scores 0"),
+        ([*CASES[:2], {**CASES[2], "score": 0.9}, *CASES[3:]], "wrong is a zero case that scores 0.9"),
     ],
 )
 def test_a_cases_file_that_will_not_do_is_refused(suite: Callable[..., Path], rows: list[Any], problem: str):
     with pytest.raises(CasesError, match=problem):
         read_suite(suite(*rows), "acme.same")
+
+
+@pytest.mark.parametrize(
+    ("about", "problem"),
+    [
+        ({"accept": 1.0}, "line 1: accept"),
+        ({"accept": 0.9}, "accepts from 0.9 up, and no partial case shows a score in between"),
+        ({"chance": 1.0}, "line 1: chance"),
+        ({"outputs": 0}, "line 1: outputs"),
+    ],
+)
+def test_a_file_under_which_nothing_could_fail_is_refused(
+    suite: Callable[..., Path], about: dict[str, Any], problem: str
+):
+    with pytest.raises(CasesError, match=problem):
+        read_suite(suite(**about), "acme.same")
 
 
 def test_the_cases_of_another_rewarder_are_refused(suite: Callable[..., Path]):
