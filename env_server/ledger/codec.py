@@ -5,7 +5,9 @@ makes of them alone. A dictionary never changes; a better one would get the next
 """
 
 import threading
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from zstandard import DICT_TYPE_RAWCONTENT, ZstdCompressionDict, ZstdCompressor, ZstdDecompressor, ZstdError
 from zstandard import frame_content_size as content_size
@@ -36,12 +38,17 @@ _mine = threading.local()
 
 def pack(data: bytes) -> bytes:
     """A body, packed."""
-    return _pack(data, _ZSTD)
+    return pack_bodies([data])[0]
 
 
-def pack_detail(data: bytes) -> bytes:
-    """A detail, packed."""
-    return _pack(data, _ZSTD_DETAIL)
+def pack_bodies(bodies: Sequence[bytes]) -> list[bytes]:
+    """Bodies, each packed by itself."""
+    return _pack(bodies, _ZSTD)
+
+
+def pack_details(details: Sequence[bytes]) -> list[bytes]:
+    """Details, each packed by itself, with what most of them have in common left out."""
+    return _pack(details, _ZSTD_DETAIL)
 
 
 def unpack(packed: bytes) -> bytes:
@@ -64,12 +71,15 @@ def unpack(packed: bytes) -> bytes:
     return unpacked
 
 
-def _pack(data: bytes, codec: int) -> bytes:
-    if len(data) >= _MIN_BYTES:
-        packed = bytes([codec]) + _compressor(codec).compress(data)
-        if len(packed) <= len(data):
-            return packed
-    return bytes([_RAW]) + data
+def _pack(many: Sequence[bytes], codec: int) -> list[bytes]:
+    """In one call for all of them, so that another thread has the interpreter meanwhile."""
+    large: list[Any] = [data for data in many if len(data) >= _MIN_BYTES]
+    packed = iter(_compressor(codec).multi_compress_to_buffer(large) if large else ())
+    return [_smaller(data, codec, next(packed).tobytes() if len(data) >= _MIN_BYTES else data) for data in many]
+
+
+def _smaller(data: bytes, codec: int, packed: bytes) -> bytes:
+    return bytes([codec]) + packed if len(packed) < len(data) else bytes([_RAW]) + data
 
 
 @cache

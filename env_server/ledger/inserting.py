@@ -1,15 +1,19 @@
 """Many rows into a table in one statement, as fast as each database can.
 
-Rows are tuples in the order of the table's columns. SQLite takes them one by one in a prepared statement; PostgreSQL
-takes them column by column as binary arrays, at the rate of COPY, which knows no ON CONFLICT.
+Rows are tuples in the order of the table's columns. SQLite takes them by the dozen: its driver gives other threads the
+interpreter for each statement, and has to wait for it after each. PostgreSQL takes them column by column as binary
+arrays, at the rate of COPY, which knows no ON CONFLICT.
 """
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+_SQLITE_ROWS = 64
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -30,20 +34,32 @@ def insert_for(connection: Connection, table: Table) -> postgresql.Insert | sqli
 def _insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, unless_there: bool) -> None:
     if not rows:
         return
-    statement = _statement(table, connection.dialect, unless_there)
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
-    else:
-        connection.exec_driver_sql(statement, list(rows))
+        columns = tuple(list(column) for column in zip(*rows, strict=True))
+        connection.exec_driver_sql(_into_postgresql(table, connection.dialect, unless_there), columns)
+        return
+    whole = len(rows) - len(rows) % _SQLITE_ROWS
+    for start in range(0, whole, _SQLITE_ROWS):
+        values = tuple(chain.from_iterable(rows[start : start + _SQLITE_ROWS]))
+        connection.exec_driver_sql(_into_sqlite(table, connection.dialect, unless_there, _SQLITE_ROWS), values)
+    if whole < len(rows):
+        connection.exec_driver_sql(_into_sqlite(table, connection.dialect, unless_there, 1), list(rows[whole:]))
 
 
 @cache
-def _statement(table: Table, dialect: Dialect, unless_there: bool) -> str:
+def _into_postgresql(table: Table, dialect: Dialect, unless_there: bool) -> str:
+    types = (column.type.compile(dialect) for column in table.columns)
+    return _statement(
+        table, dialect, f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in types)})", unless_there
+    )
+
+
+@cache
+def _into_sqlite(table: Table, dialect: Dialect, unless_there: bool, count: int) -> str:
+    row = f"({', '.join('?' for _ in table.columns)})"
+    return _statement(table, dialect, f"VALUES {', '.join([row] * count)}", unless_there)
+
+
+def _statement(table: Table, dialect: Dialect, rows: str, unless_there: bool) -> str:
     names = ", ".join(dialect.identifier_preparer.quote(column.name) for column in table.columns)
-    if dialect.name == "postgresql":
-        types = (column.type.compile(dialect) for column in table.columns)
-        rows = f"SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in types)})"
-    else:
-        rows = f"VALUES ({', '.join('?' for _ in table.columns)})"
-    conflict = " ON CONFLICT DO NOTHING" if unless_there else ""
-    return f"INSERT INTO {table.name} ({names}) {rows}{conflict}"
+    return f"INSERT INTO {table.name} ({names}) {rows}{' ON CONFLICT DO NOTHING' if unless_there else ''}"

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from env_server.ledger.codec import pack, pack_detail
+from env_server.ledger.codec import pack_bodies, pack_details
 from env_server.ledger.entry import SALT_BYTES, Entry, Said, commitment
 
 
@@ -14,11 +14,11 @@ from env_server.ledger.entry import SALT_BYTES, Entry, Said, commitment
 class Laid:
     """Entries as rows, in order."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]]
     """Columns of `records`, but for `writer`, `seq`, `outcome` and `leaf`."""
-    details: list[bytes] = field(default_factory=list)
-    said: list[tuple[Said, ...]] = field(default_factory=list)
-    bodies: dict[bytes, bytes] = field(default_factory=dict)
+    details: list[bytes]
+    said: list[tuple[Said, ...]]
+    bodies: dict[bytes, bytes]
     """By digest, each once."""
 
     @property
@@ -29,29 +29,23 @@ class Laid:
 
 def lay_out(entries: Sequence[Entry]) -> Laid:
     """Digest, pack and commit to what the entries hold."""
-    laid = Laid()
-    digests: dict[bytes | None, bytes | None] = {None: None}
+    bodies = {
+        body for entry in entries for body in (entry.instrument, entry.task, entry.completion) if body is not None
+    }
+    digests = {body: sha256(body).digest() for body in bodies}
     salts = os.urandom(SALT_BYTES * len(entries))
-    for place, entry in enumerate(entries):
-        for body in (entry.instrument, entry.task, entry.completion):
-            if body not in digests:
-                digests[body] = _add_body(laid.bodies, body)
-        salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
-        laid.rows.append(_row(entry, salt, digests))
-        laid.details.append(pack_detail(entry.detail))
-        laid.said.append(entry.said)
-    return laid
+    rows = [
+        _row(entry, salts[place * SALT_BYTES : (place + 1) * SALT_BYTES], digests)
+        for place, entry in enumerate(entries)
+    ]
+    packed = dict(zip((digests[body] for body in bodies), pack_bodies(list(bodies)), strict=True))
+    return Laid(rows, pack_details([entry.detail for entry in entries]), [entry.said for entry in entries], packed)
 
 
-def _add_body(bodies: dict[bytes, bytes], body: bytes | None) -> bytes:
-    assert body is not None, "what is missing has a digest from the beginning"
-    digest = sha256(body).digest()
-    bodies[digest] = pack(body)
-    return digest
-
-
-def _row(entry: Entry, salt: bytes, digests: dict[bytes | None, bytes | None]) -> dict[str, Any]:
-    task, completion = digests[entry.task], digests[entry.completion]
+def _row(entry: Entry, salt: bytes, digests: dict[bytes, bytes]) -> dict[str, Any]:
+    instrument, task, completion = (
+        None if body is None else digests[body] for body in (entry.instrument, entry.task, entry.completion)
+    )
     return {
         "id": entry.id,
         "at_ms": entry.at_ms,
@@ -66,7 +60,7 @@ def _row(entry: Entry, salt: bytes, digests: dict[bytes | None, bytes | None]) -
         "rubric": entry.rubric,
         "status": entry.status,
         "reward": None if entry.reward is None else entry.reward + 0.0,  # SQLite has no -0.0: it would read as another
-        "instrument": digests[entry.instrument],
+        "instrument": instrument,
         "task": task,
         "completion": completion,
         "salt": salt,

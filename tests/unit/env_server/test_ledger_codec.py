@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from env_server.ledger import codec
-from env_server.ledger.codec import pack, pack_detail, unpack
+from env_server.ledger.codec import pack, pack_details, unpack
 
 DETAIL = b'{"breakdown":{"components":[{"rewarder":"maths.equal","cached":false,"weight":1.0}]}}'
 
@@ -16,17 +16,17 @@ GOLDEN = "0228b52ffd2055ad000038312e307d5d7d7d044000416493dc036dc9b24022"
 @given(st.binary(max_size=5000))
 def test_what_is_packed_comes_back(data: bytes):
     assert unpack(pack(data)) == data
-    assert unpack(pack_detail(data)) == data
+    assert unpack(pack_details([data])[0]) == data
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"abc" * 1000, bytes(range(256))])
 def test_nothing_grows_by_more_than_the_byte_that_names_its_codec(data: bytes):
     assert len(pack(data)) <= len(data) + 1
-    assert len(pack_detail(data)) <= len(data) + 1
+    assert len(pack_details([data])[0]) <= len(data) + 1
 
 
 def test_the_dictionary_makes_a_detail_smaller():
-    assert len(pack_detail(DETAIL)) < len(pack(DETAIL)) / 2
+    assert len(pack_details([DETAIL])[0]) < len(pack(DETAIL)) / 2
 
 
 @pytest.mark.parametrize(
