@@ -1,0 +1,112 @@
+"""How a dialect's route asks the engine: the same limits, the same records, the same problem documents."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from fastapi import Query, Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from env_server.dialects.translation import fault_of
+from env_server.routes.bodies import parse_body, read_body
+from env_server.schemas import RawItem, Run, ScoredItem, ScoreResponse, Status
+from env_server.service import Service
+from rewarders.errors import InvalidTask, NotFound, RequestError, TooLarge, Unavailable, UnknownRubric
+from rewarders.registry import unechoed_problem
+
+RunName = Annotated[str | None, Query(alias="run", min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+"""`?run=NAME`: the training run, for the ledger; part of the address, since no dialect sends it."""
+
+
+JsonLabels = Annotated[bool, Query()]
+"""`?json_labels=true`: labels that are text spell JSON, objects for instance."""
+
+
+class Foreign(BaseModel):
+    """A body that somebody else defined: what we do not know of it is none of our business."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+
+F = TypeVar("F", bound=Foreign)
+
+
+def documented(model: type[BaseModel]) -> dict[str, Any]:
+    """What OpenAPI says of a route whose body we read ourselves."""
+    schema = model.model_json_schema()
+    described = _spelled_out(schema, schema.pop("$defs", {}))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": described}}}}
+
+
+async def read(request: Request, model: type[F]) -> tuple[F, Any]:
+    """The body as the model has it, and whole. Raises what `POST /v1/score` would of it."""
+    limits = service_of(request).config.server
+    data = await parse_body(await read_body(request, limits), limits)
+    try:
+        return model.model_validate(data), data
+    except ValidationError as error:
+        field, message = unechoed_problem(error)
+        raise RequestError(f"{field or 'the body'}: {message}", field=field) from None
+
+
+async def score(request: Request, rubric: str, items: Sequence[RawItem], run: str | None) -> tuple[ScoredItem, ...]:
+    """Score the items, and record them.
+
+    Raises:
+        NotFound: there is no such rubric.
+        TooLarge: more items than a request may have.
+        InvalidTask: an item is wrong; a dialect has no way to say which.
+        Overloaded, LedgerError: as `Engine.score`.
+    """
+    service = service_of(request)
+    require_rubric(service, rubric)
+    most = service.config.server.max_completions_per_request
+    if len(items) > most:
+        raise TooLarge(f"the request holds {len(items)} completions; at most {most} are taken")
+    answer = await service.engine.score(items, Run(id=run) if run else None)
+    scored = ScoreResponse.model_validate_json(answer).items
+    for index, item in enumerate(scored):
+        if item.status is Status.INVALID:
+            _refuse(index, item)
+    return scored
+
+
+def require_rewards(scored: Sequence[ScoredItem]) -> list[float]:
+    """The rewards, for a dialect that has no word for `unscored`.
+
+    Raises:
+        Unavailable: one has none. Its client asks again, and then does without a reward; it never reads a 0.
+    """
+    for item in scored:
+        if item.reward is None:
+            raise Unavailable(f"a completion was left unscored, and that is no reward of 0: {fault_of(item)}")
+    return [item.reward for item in scored if item.reward is not None]
+
+
+def service_of(request: Request) -> Service:
+    """The service behind the app."""
+    service: Service = request.app.state.service
+    return service
+
+
+def require_rubric(service: Service, rubric: str) -> None:
+    """Raises NotFound where the service has no such rubric."""
+    try:
+        service.engine.rubrics.get(rubric)
+    except UnknownRubric as error:
+        raise NotFound("the address names a rubric that the service does not have", hint=error.hint) from None
+
+
+def _spelled_out(schema: Any, definitions: dict[str, Any]) -> Any:
+    """The schema with each reference replaced by what it stands for; none of ours holds itself."""
+    if isinstance(schema, list):
+        return [_spelled_out(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    known = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
+    return {key: _spelled_out(value, definitions) for key, value in {**known, **schema}.items() if key != "$ref"}
+
+
+def _refuse(index: int, item: ScoredItem) -> NoReturn:
+    problem = item.problem
+    detail, field, hint = (problem.detail, problem.field or "", problem.hint or "") if problem else ("", "", "")
+    raise InvalidTask(f"completion {index}: {detail}", field=field, hint=hint)
