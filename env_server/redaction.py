@@ -8,6 +8,7 @@ anybody could try out. Pure, and linear in the record.
 
 import json
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,8 @@ _FIELDS = frozenset({*Task.model_fields, *Completion.model_fields, *Message.mode
 _NAMES = ("id", "rubric")
 """Fields of a task that name it; the record's columns hold them as well."""
 
-_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
+_ESCAPE = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|/)")
+"""As JSON may spell any character, within a text that is JSON itself or a piece of it."""
 
 Document = dict[str, Any]
 Span = tuple[int, int]
@@ -47,8 +49,9 @@ class _Found:
 
     def add(self, place: str, rule: Rule, text: str) -> None:
         self.counts[place, rule] += 1
-        room = _REMEMBERED_PIECES - len(self.pieces)
-        self.pieces.update(text[i : i + PIECE_CHARS] for i in range(min(room, len(text) - PIECE_CHARS + 1)))
+        for spelled in dict.fromkeys((text, _ESCAPE.sub(_unescaped, text))):
+            room = _REMEMBERED_PIECES - len(self.pieces)
+            self.pieces.update(spelled[i : i + PIECE_CHARS] for i in range(min(room, len(spelled) - PIECE_CHARS + 1)))
 
     def touched(self, *places: str) -> bool:
         return any(place in places for place, _ in self.counts)
@@ -111,7 +114,7 @@ class Redactor:
     def finds_nothing(self, value: Any) -> bool:
         """Whether the value could be kept as it is, in whatever spelling of JSON."""
         found = _Found()
-        _mapped(value, lambda text: self._mask("\n".join({text, _ESCAPE.sub(_unescaped, text)}), "", found))
+        _mapped(value, lambda text: self._mask(text, "", found))
         return not found.counts
 
     @cached_property
@@ -148,7 +151,7 @@ class Redactor:
         return {**masked, **kept, **{name: None for name in ("request", "question", "logprobs") if name in exchange}}
 
     def _mask(self, text: str, place: str, found: _Found) -> str:
-        spans = list(self._matches(text))
+        spans = list(dict.fromkeys([*self._matches(text), *self._matches_unescaped(text)]))
         for start, end, rule in spans:
             found.add(place, rule, text[start:end])
         return _covered(text, [(start, end) for start, end, _ in spans])
@@ -157,6 +160,12 @@ class Redactor:
         pieces = found.pieces
         at = (i for i in range(len(text) - PIECE_CHARS + 1) if text[i : i + PIECE_CHARS] in pieces) if pieces else ()
         return self._mask(_covered(text, [(i, i + PIECE_CHARS) for i in at]), "detail", found)
+
+    def _matches_unescaped(self, text: str) -> Iterator[tuple[int, int, Rule]]:
+        """What only shows once the escapes of JSON are read, at its place in the text as it is."""
+        if _ESCAPE.search(text):
+            plain, place = _without_escapes(text)
+            yield from ((place(start), place(end), rule) for start, end, rule in self._matches(plain))
 
     def _matches(self, text: str) -> Iterator[tuple[int, int, Rule]]:
         for index, _ in hits(self._patterns, text):
@@ -178,7 +187,25 @@ def _covered(text: str, spans: Sequence[Span]) -> str:
 
 
 def _unescaped(escape: re.Match[str]) -> str:
-    return chr(int(escape[1], 16))
+    return chr(int(escape[1], 16)) if escape[1] else "/"
+
+
+def _without_escapes(text: str) -> tuple[str, Callable[[int], int]]:
+    """The text with escapes read, and from an offset in it to the one in the text."""
+    pieces, here, there = list[str](), [0], [0]
+    length = 0
+    for escape in _ESCAPE.finditer(text):
+        pieces += [text[there[-1] : escape.start()], _unescaped(escape)]
+        length += len(pieces[-2])
+        here += [length, length + 1]
+        there += [escape.start(), escape.end()]
+        length += 1
+
+    def place(offset: int) -> int:
+        piece = bisect_right(here, offset) - 1
+        return there[piece] + offset - here[piece]
+
+    return "".join([*pieces, text[there[-1] :]]), place
 
 
 def _mapped(value: Any, change: Callable[[str], str]) -> Any:

@@ -24,6 +24,17 @@ Pattern = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_c
 """A field of params that holds one pattern; a rubric with a wrong one does not load."""
 
 
+def compiled_together(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """The patterns, which RE2 can look for at once. Raises ValueError if they are too large for that."""
+    if patterns:
+        _one_of(patterns)
+    return patterns
+
+
+Patterns = Annotated[tuple[Pattern, ...], AfterValidator(compiled_together)]
+"""A field of params that holds several, to be looked for at once."""
+
+
 @lru_cache(maxsize=_KEPT)
 def compiled(pattern: str) -> Any:
     """The pattern, compiled. Raises ValueError saying what RE2 objects to."""
@@ -43,6 +54,13 @@ def find(pattern: str, text: str) -> tuple[int, int] | None:
     """Where the pattern first matches."""
     match = compiled(pattern).search(_encodable(text))
     return match.span() if match else None
+
+
+def find_all(pattern: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where the pattern matches, one match after the other. What matches nothing is left out."""
+    for match in compiled(pattern).finditer(_encodable(text)):
+        if match.start() < match.end():
+            yield match.span()
 
 
 def matches_whole(pattern: str, text: str) -> bool:
@@ -66,6 +84,7 @@ def _encodable(text: str) -> str:
 
 @lru_cache(maxsize=_KEPT)
 def _one_of(patterns: tuple[str, ...]) -> Any:
+    """Compiling also tries whether matching has the memory it needs, so that it cannot fail later on."""
     import re2
 
     options = re2.Options()
@@ -73,5 +92,9 @@ def _one_of(patterns: tuple[str, ...]) -> Any:
     together = re2.Set.SearchSet(options)
     for pattern in patterns:
         together.Add(pattern)
-    together.Compile()
+    try:
+        together.Compile()
+    except re2.error as error:
+        said = f"its {len(patterns)} patterns are too large for RE2 together; shorten their counted repetitions"
+        raise ValueError(said) from error
     return together

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rewarders.errors import ModelFault
-from rewarders.prose.blanking import said
+from rewarders.prose.blanking import said_from, without_thinking
 from rewarders.prose.invisible import shows_anything
 from rewarders.registry import rewarder
 from rewarders.tools import Tools
@@ -64,12 +64,11 @@ class Params(BaseModel):
 @rewarder("model.scalar", version="1.1", params=Params, opinion="model")
 async def scalar(completion: Completion, reference: None, params: Params, tools: Tools) -> Verdict:
     """A reward model's number for the answer to the task's prompt, between 0 and 1."""
-    shown = completion.text if params.thinking else said(completion.text)
-    text = shown.lstrip()
-    judged = (len(shown) - len(text), len(shown))
+    judged = (0 if params.thinking else said_from(completion.text), len(completion.text))
+    text = completion.text[slice(*judged)]
     if len(text) > params.max_chars:
         return Verdict(score=0.0, reason=Reason.TOO_LONG, evidence={"span": [*judged]})
-    if not shows_anything(text):
+    if not shows_anything(text if params.thinking else without_thinking(text)):
         return Verdict(score=0.0, reason=Reason.NO_ANSWER, evidence={"span": [*judged]})
     raw = await tools.reward_model(params.model).score(tools.prompt, text)
     if raw is None:

@@ -45,7 +45,7 @@ class Part(Wire):
     threshold: Unit = 0.0
     """A score below it counts as 0."""
     cap: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """A score above it counts as this."""
+    """A score above it counts as this. Below the threshold it makes a step: the part counts as this or as nothing."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
 
     @model_validator(mode="before")

@@ -1,6 +1,7 @@
 """JSON as strict as a verdict needs it: one value, every key once, only finite numbers, bounded depth and size.
 
 Where two readers could make different things of the same bytes, as of a key that comes twice, a model will write them.
+The one parser for everything that somebody else wrote: requests, what a policy says, what a judge replies.
 """
 
 import json
@@ -9,8 +10,11 @@ import re
 from enum import StrEnum
 from typing import Any
 
+MAX_DEPTH = 64
+"""What is parsed is walked recursively later, so its depth is bounded well below Python's own limit."""
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+"""Possessive, and content with a missing quote at the end: no text makes it go back or start over."""
+_SURROGATE = re.compile("\\\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
 class Flaw(StrEnum):
@@ -23,6 +27,7 @@ class Flaw(StrEnum):
     TOO_DEEP = "too_deep"
     TOO_LARGE = "too_large"
     LONE_SURROGATE = "lone_surrogate"
+    """No character: it could be neither recorded nor answered."""
 
 
 class NotStrictError(ValueError):
@@ -34,14 +39,14 @@ class NotStrictError(ValueError):
         self.position = position
 
 
-def parse(text: str, *, max_depth: int = 64, max_values: int = 100_000) -> Any:
+def parse(text: str, *, max_depth: int = MAX_DEPTH, max_values: int = 100_000) -> Any:
     """Parse a text that is one JSON value and nothing else but white space.
 
     Raises:
         NotStrictError: it is not, or it is nested deeper or holds more values than allowed.
     """
-    if _marks(text) > max_values:
-        raise NotStrictError(Flaw.TOO_LARGE)
+    if _marks(text) > max_values and _marks(_STRING.sub("", text)) > max_values:
+        raise NotStrictError(Flaw.TOO_LARGE)  # before anything is built
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError:
@@ -53,13 +58,13 @@ def parse(text: str, *, max_depth: int = 64, max_values: int = 100_000) -> Any:
     except ValueError:  # an integer of more digits than Python agrees to read
         raise NotStrictError(Flaw.NOT_FINITE) from None
     _check_depth(value, max_depth)
-    if _SURROGATE_ESCAPE.search(text):
+    if _SURROGATE.search(text):
         _check_surrogates(value)
     return value
 
 
 def _marks(text: str) -> int:
-    return sum(map(_STRING.sub("", text).count, ",:[{"))
+    return sum(map(text.count, ",:[{"))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from rewarders.extraction.announced import Announced, alternative, correction, r
 from rewarders.extraction.boxes import boxed, boxed_in_reference, opens_a_box
 from rewarders.extraction.markers import hashed, labelled, phrased, tagged
 from rewarders.extraction.prose import is_sentence, prose
+from rewarders.prose.thinking import answer_span, never_ends
 
 _BARE_CHARS = 256
 _BARE_TOKEN_CHARS = 131_072
@@ -103,15 +104,14 @@ def final_answer(reference: str) -> str:
 
 
 def after_thinking(text: str) -> str:
-    """What the model says once it has thought. A section that never closes swallows all that follows it."""
-    _, _, spoken = text.rpartition("</think>")
-    return spoken.partition("<think>")[0]
+    """The final answer's place: what follows the last thinking, up to a section of it that never closes."""
+    start, end = answer_span(text)
+    return text[start:end]
 
 
 def unfinished(text: str) -> bool:
     """Whether a completion was cut off inside its thinking, or inside the box of its answer."""
-    _, _, spoken = text.rpartition("</think>")
-    return "<think>" in spoken or opens_a_box(spoken)
+    return never_ends(text) or opens_a_box(after_thinking(text))
 
 
 def single_backslashes(text: str) -> str:

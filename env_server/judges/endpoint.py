@@ -110,7 +110,7 @@ class Endpoint:
         return await self._send(url, body, toll, harmless=False)
 
     async def greet(self, url: str, body: dict[str, Any], toll: Toll = FREE) -> dict[str, Any]:
-        """Send what no text has a part in, to learn if anybody answers. To be slow, busy or to break off is trouble here.
+        """Send what no text has a part in, to learn if anybody answers. To be slow or to break off is trouble here.
 
         It is sent even where all else is left alone: else a text that is slow, first behind a pause, would prolong it.
 

@@ -8,7 +8,7 @@ prose in code is prose that cites nothing. Only the first thinking is not shown:
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
@@ -123,7 +123,8 @@ class Answer:
             for claim in self._cut(whole):
                 before = found.setdefault(claim.words, claim)
                 if before is not claim and before.ids != claim.ids:
-                    found[claim.words] = replace(before, ids=tuple(dict.fromkeys(before.ids + claim.ids)))
+                    ids = tuple(dict.fromkeys(before.ids + claim.ids))
+                    found[claim.words] = Claim(before.span, before.words, ids, before.is_heading)
         return list(found.values()) if any(len(spelled) >= min_words for spelled in found) else []
 
     def _stated(self, min_words: int) -> list[Claim]:

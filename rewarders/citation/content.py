@@ -41,9 +41,9 @@ def numbers(words: Iterable[str]) -> Stems:
     return frozenset(stem(word) for word in words if is_number(word))
 
 
-def says_little(about: Stems, counted: Stems) -> bool:
-    """Whether a sentence has neither three content words nor one and a number: `The reef is a reef`."""
-    return len(about) + 2 * bool(counted) < _FEWEST_STEMS
+def says_little(about: Stems, counted: Stems, share: float) -> bool:
+    """Whether that share of a sentence's content is neither three words nor one and a number: `The reef is a reef`."""
+    return round(share * len(about)) + 2 * bool(counted) < _FEWEST_STEMS
 
 
 def different(sentences: Sequence[tuple[Stems, Stems]]) -> int:

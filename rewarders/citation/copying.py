@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rewarders.citation.claims import read
-from rewarders.citation.index import copied_words, is_dump
+from rewarders.citation.index import copied_words
 from rewarders.citation.reasons import Reason
 from rewarders.citation.reference import Sources
 from rewarders.registry import rewarder
@@ -20,8 +20,7 @@ class CopyingParams(BaseModel):
     run_words: Annotated[int, Field(ge=3, le=100)] = 8
     """So many words in a row that a source has too are copied; fewer may be chance."""
     max_copied: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the answer's words. Quotations and code count: an answer that is nothing else is a copy, unless fewer
-    than 16 words are copied at all."""
+    """Share of the answer's words. Quotations and code count: an answer that is nothing else is a copy."""
 
 
 @rewarder("citation.copying", version="1.1", params=CopyingParams, reference=Sources, cpu_budget_s=10)
@@ -32,5 +31,5 @@ def copying(completion: Completion, reference: Sources, params: CopyingParams) -
         return Verdict(score=0.0, reason=Reason.EMPTY)
     copied = copied_words(answer.spelled, reference, params.run_words)
     evidence: dict[str, JsonValue] = {"words": len(copied), "copied": sum(copied)}
-    dumped = is_dump(copied, params.max_copied)
+    dumped = sum(copied) > params.max_copied * len(copied)
     return Verdict(score=float(not dumped), reason=Reason.DUMPED_SOURCE if dumped else Reason.OK, evidence=evidence)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from rewarders.citation.claims import LONGEST_CLAIM, Answer, Claim, counted, read
 from rewarders.citation.content import Stems, says_little, stem
 from rewarders.citation.ids import PerSentence, refused
-from rewarders.citation.index import copied_words, is_dump
+from rewarders.citation.index import copied_words
 from rewarders.citation.reasons import Reason
 from rewarders.citation.reference import Sources
 from rewarders.prose.folding import fold
@@ -30,6 +30,8 @@ _WINDOW, _STRIDE = LONGEST_CLAIM, 40
 _MOST_WINDOWS = 2000
 """A word in more windows of a source than these tells nothing, and counts as in all of them."""
 _RUN_WORDS = 8
+_DUMP_WORDS = 16
+"""An answer that copies fewer words than these is short, and no dump."""
 _NO_NUMBERS: Stems = frozenset()
 
 _Postings = dict[str, tuple[int, ...] | None]
@@ -80,10 +82,10 @@ def grounded(completion: Completion, reference: GroundedReference, params: Groun
     claims = answer.claims(params.min_words)
     if verdict := ineligible(answer, claims, completion.text, reference, params):
         return verdict
-    held = [_is_supported(claim, reference, params) for claim in claims]
-    unsupported = [claim for claim, holds in zip(claims, held, strict=True) if not holds]
-    claims = [c for c, holds in zip(claims, held, strict=True) if not holds or not says_little(c.content, c.numbers)]
-    return measured(claims, unsupported, params.min_words) if claims else Verdict(score=0.0, reason=Reason.NO_CLAIMS)
+    shares = [(claim, _support(claim, reference, params)) for claim in claims]
+    unsupported = [claim for claim, share in shares if share == 0]
+    telling = [claim for claim, share in shares if share == 0 or not says_little(claim.content, claim.numbers, share)]
+    return measured(telling, unsupported, params.min_words) if telling else Verdict(score=0.0, reason=Reason.NO_CLAIMS)
 
 
 def ineligible(
@@ -101,9 +103,9 @@ def ineligible(
     missing = [place for place, point in enumerate(reference.points) if not _mentions(said, point)]
     if len(reference.points) - len(missing) < params.min_points * len(reference.points):
         return Verdict(score=0.0, reason=Reason.NO_ANSWER, evidence={"missing_points": [*missing]})
-    copied = copied_words(spelled, reference, _RUN_WORDS)
-    if is_dump(copied, params.max_copied):
-        evidence: dict[str, JsonValue] = {"words": len(spelled), "copied": sum(copied)}
+    copied = sum(copied_words(spelled, reference, _RUN_WORDS))
+    if copied >= _DUMP_WORDS and copied > params.max_copied * len(spelled):
+        evidence: dict[str, JsonValue] = {"words": len(spelled), "copied": copied}
         return Verdict(score=0.0, reason=Reason.DUMPED_SOURCE, evidence=evidence)
     return None
 
@@ -121,18 +123,20 @@ def _mentions(said: str, point: str | tuple[str, ...]) -> bool:
     return any(f" {' '.join(words(fold(alternative)))} " in said for alternative in alternatives)
 
 
-def _is_supported(claim: Claim, sources: Sources, params: GroundedParams) -> bool:
+def _support(claim: Claim, sources: Sources, params: GroundedParams) -> float:
+    """The share of its content words that a claim is supported by; 0 where it is not."""
     if not 1 <= len(claim.ids) <= params.max_per_sentence:
-        return False
+        return 0.0
     content = claim.content or frozenset(map(stem, claim.words))
     indices = [_windows(sources.sources[name]) for name in claim.ids]
     loosely = [_aligned(content, _NO_NUMBERS, index) for index in indices]
     if min(loosely) < params.min_each:
-        return False
+        return 0.0
     closely = [_aligned(content, claim.numbers, index) for index in indices] if claim.numbers else loosely
-    return max(closely) >= params.min_aligned or (
-        len(indices) > 1 and _aligned_together(content, claim.numbers, indices) >= params.min_aligned
-    )
+    share = max(closely)
+    if share < params.min_aligned and len(indices) > 1:
+        share = _aligned_together(content, claim.numbers, indices)
+    return share if share >= params.min_aligned else 0.0
 
 
 def _aligned_together(content: Stems, numbers: Stems, indices: list[_Postings]) -> float:

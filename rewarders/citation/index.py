@@ -10,8 +10,6 @@ from rewarders.prose.words import words
 
 _TASKS_KEPT = 2
 _BLOCK_CHARS = 50_000
-_DUMP_WORDS = 16
-"""An answer that copies fewer words than these is short, and no dump."""
 
 _Run = tuple[str, ...]
 
@@ -43,12 +41,6 @@ def copied_words(spelled: Sequence[str], sources: Sources, run: int) -> list[boo
             copied[max(at, last) : at + run] = [True] * (at + run - max(at, last))
             last = at + run
     return copied
-
-
-def is_dump(copied: Sequence[bool], most: float) -> bool:
-    """Whether an answer copies more than that share of its words, and so many that it is no short answer."""
-    count = sum(copied)
-    return count >= _DUMP_WORDS and count > most * len(copied)
 
 
 @lru_cache(maxsize=64)

@@ -1,13 +1,15 @@
 """`citation.quotes`: every quotation really is in the source that it names.
 
-What names no source, and stands in a sentence that cites none, may be a title, a phrase, a string or the question: it
-is looked up nowhere and counts as no quotation. That its sentence cites nothing is for `coverage` and `grounded`.
+What names no source, and stands in a sentence that cites none, may be a title (Every Word of It in Capitals) or a
+question: that is no quotation.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -30,6 +32,7 @@ _ELISION = re.compile(r"(?:\.\.\.|\[ ?\.\.\. ?\])")
 _BLOCK_MARK = re.compile(r"(?m)^[ \t]{0,3}>")
 _NO_MARK = re.compile(r"""(?<![\w"])"(?:[^\w\s"]{1,3}| ?)"(?![\w"])|(?<=\d)["”](?=[NSEWO](?!\w))""")
 """An empty string, a sign or a space in quotation marks; seconds of arc."""
+_TELLING_CHARS, _TITLE_WORDS = 4, 12
 _LISTED = 20
 _FEWEST_WORDS, _FEWEST_CHARS = 3, 6
 """What has less is no quotation. Where no spaces are written each character is a word, and most words are two."""
@@ -44,9 +47,9 @@ class QuotesParams(BaseModel):
     max_quotations: Annotated[int, Field(ge=1, le=200)] = 50
     """More score 0, unread: each is looked for in whole sources."""
     min_chars: Annotated[int, Field(ge=4, le=1000)] = 20
-    """What is shorter may stand anywhere by chance: it is looked up too, but does not count as one of `min_quotations`,
-    and no piece between two elisions (`...`) may be so short. Fewer than three words, or six characters, are no
-    quotation at all: they may be a name, a term or irony."""
+    """What is shorter may stand anywhere by chance: it is looked up too, in all sources where it names none, but does
+    not count as one of `min_quotations`, and no piece between two elisions (`...`) may be so short. Fewer than three
+    words, or six characters, are no quotation at all: they may be a name, a term or irony."""
     max_quoted: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Share of the answer that may be quotation. More is a copy of the sources and no answer."""
 
@@ -81,8 +84,8 @@ def quotes(completion: Completion, reference: Sources, params: QuotesParams) -> 
     for quotation in found:
         place = _place(quotation, sources, params.min_chars)
         if place is None:
-            where: dict[str, JsonValue] = {"span": [*quotation.span], "ids": [*quotation.ids]}
-            return Verdict(score=0.0, reason=Reason.INVENTED_QUOTATION, evidence=where)
+            reason = Reason.UNNAMED_SOURCE if _is_unnamed(quotation, params.min_chars) else Reason.INVENTED_QUOTATION
+            return Verdict(score=0.0, reason=reason, evidence={"span": [*quotation.span], "ids": [*quotation.ids]})
         evidence.append({"span": [*quotation.span], **place})
     return _counted(answer, found, evidence, params)
 
@@ -101,18 +104,17 @@ def _counted(answer: Answer, found: list[_Quotation], evidence: list[JsonValue],
 
 
 def _read(answer: Answer, marked: list[Quoted]) -> Iterator[_Quotation]:
-    """The quotations of an answer that name a source, those in quotation marks first."""
+    """The quotations of an answer, those in quotation marks first."""
     in_marks = ((Span(one.start, one.end), Span(one.inside_start, one.inside_end)) for one in marked)
     in_blocks = ((span, span) for span in (Span(*block.span()) for block in _BLOCK.finditer(answer.prose)))
     for whole, inside in chain(in_marks, in_blocks):
-        ids = _ids(answer, whole)
-        if not ids:
-            continue
         said = answer.without_marks(inside)
         said = _BLOCK_MARK.sub("", said) if whole == inside else said
         pieces = tuple(piece for part in _ELISION.split(fold(said)) if (piece := part.strip(" ,;:.")))
         spelled = words(" ".join(pieces))
-        if len(spelled) >= _FEWEST_WORDS and sum(map(len, spelled)) >= _FEWEST_CHARS:
+        long = len(spelled) >= _FEWEST_WORDS and sum(map(len, spelled)) >= _FEWEST_CHARS
+        ids = _ids(answer, whole) if long else ()
+        if ids or (long and not _is_title_or_question(said)):
             yield _Quotation(whole, pieces, ids)
 
 
@@ -124,15 +126,26 @@ def _ids(answer: Answer, span: Span) -> tuple[str, ...]:
         return mark.ids
     for mark in answer.cited_in(span):
         return mark.ids
-    around = next((sentence for sentence in answer.sentences if sentence.end > span.start), span)
+    after = bisect_right(answer.sentences, span.start, key=attrgetter("end"))
+    around = next(iter(answer.sentences[after : after + 1]), span)
     return tuple(name for mark in answer.cited_in(around) for name in mark.ids)
+
+
+def _is_title_or_question(said: str) -> bool:
+    telling = [word for word in words(said) if len(word) >= _TELLING_CHARS]
+    is_title = len(telling) <= _TITLE_WORDS and any(telling) and all(word[0].isupper() for word in telling)
+    return is_title or said.rstrip().endswith(("?", "？"))
+
+
+def _is_unnamed(quotation: _Quotation, min_chars: int) -> bool:
+    return not quotation.ids and quotation.chars >= min_chars
 
 
 def _place(quotation: _Quotation, sources: dict[str, Folded], min_chars: int) -> dict[str, JsonValue] | None:
     """Where a source that the quotation names has it, piece after piece."""
     if len(quotation.pieces) > 1 and min(map(len, quotation.pieces)) < min_chars:
         return None
-    for name in quotation.ids:
+    for name in quotation.ids or (() if quotation.chars >= min_chars else sources):
         source, at, start = sources[name], 0, -1
         for piece in quotation.pieces:
             at = _found(source.text, piece, at)

@@ -7,12 +7,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from rewarders.layout.tags import Tag
+from rewarders.prose.blanking import without_thinking
+from rewarders.prose.thinking import answer_span
 from rewarders.registry import rewarder
 from rewarders.schemas import JsonSchema, first_violation
 from rewarders.strict_json import NotStrictError, parse
 from rewarders.types import Completion, Verdict
 
-_FENCED = re.compile(r"\s*+```(?:json)?[ \t]*\r?\n(.*)\n[ \t]*```\s*", re.DOTALL)
+_FENCED = re.compile(r"\s*+(```|~~~)(?i:json)?[ \t]*\r?\n(.*)\n[ \t]*\1\s*", re.DOTALL)
 
 
 class JsonReason(StrEnum):
@@ -49,7 +51,7 @@ class JsonParams(BaseModel):
     """Values and keys together."""
 
 
-@rewarder("layout.json", version="1.0", params=JsonParams)
+@rewarder("layout.json", version="1.1", params=JsonParams)
 def json_value(completion: Completion, reference: None, params: JsonParams) -> Verdict:
     """1 if the completion is one strict JSON value that the schema accepts, else 0."""
     span = _span(completion.text, params)
@@ -71,12 +73,13 @@ def json_value(completion: Completion, reference: None, params: JsonParams) -> V
 
 def _span(text: str, params: JsonParams) -> tuple[int, int] | None:
     """Where the value is to stand."""
-    closing = text.rfind("</think>")
-    start, end = (closing + len("</think>") if closing >= 0 else 0), len(text)
+    start, end = answer_span(text).start, len(text)
+    if start and without_thinking(text)[:start].strip():
+        start = 0  # something is said before the thinking
     if params.tag is not None:
         opening, closing_tag = f"<{params.tag}>", f"</{params.tag}>"
         if text.count(opening, start) != 1 or text.count(closing_tag, start) != 1:
             return None
         start, end = text.index(opening, start) + len(opening), text.index(closing_tag, start)
     fenced = _FENCED.fullmatch(text, start, max(start, end)) if params.fence else None
-    return fenced.span(1) if fenced else (start, max(start, end))
+    return fenced.span(2) if fenced else (start, max(start, end))

@@ -9,13 +9,14 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rewarders.prose.blanking import blanked, without_code, without_formulas, without_thinking
+from rewarders.prose.blanking import only_thinking, without_code, without_formulas, without_thinking
 from rewarders.registry import rewarder
 from rewarders.types import Completion, Verdict
 
@@ -46,9 +47,21 @@ _RANGES = {
 _BLOCKS = sorted((first, last, script) for script, blocks in _RANGES.items() for first, last in blocks)
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9_-]{0,63}>")
 _FIRSTS = [first for first, _, _ in _BLOCKS]
+_ROW = re.compile(r"(?<![\w.])[^\W\d_]++(?:['’-][^\W\d_]++)*+(?:[ \t]++[^\W\d_]++(?:['’-][^\W\d_]++)*+)*+")
+"""Words with nothing but spaces between them."""
+_ROW_WORDS = 5
+_KEYWORDS = frozenset([
+    "and", "as", "asc", "assert", "async", "await", "break", "by", "case", "class", "const", "def", "default", "del",
+    "desc", "do", "elif", "else", "end", "enum", "except", "extends", "final", "finally", "fn", "for", "from",
+    "function", "global", "group", "if", "implements", "import", "in", "int", "interface", "into", "is", "join",
+    "lambda", "let", "limit", "match", "new", "nonlocal", "not", "null", "or", "order", "pass", "private",
+    "protected", "public", "raise", "return", "select", "set", "static", "struct", "throw", "try", "type", "union",
+    "using", "var", "void", "when", "where", "while", "with", "yield",
+])  # fmt: skip
+"""Of which lines of a program consist, in the order of words of a sentence."""
 _MATHEMATICAL = frozenset(["Latin", "Greek"])
-"""In code, formulas and tags the letters of these are names and not words. Letters of any other script count there too:
-otherwise that is where a model would put them."""
+"""In code, formulas and tags the letters of these are names and not words, unless they read like prose. Letters of any
+other script count there too: otherwise that is where a model would put them."""
 
 Script = Literal[
     "Latin", "Greek", "Cyrillic", "Armenian", "Hebrew", "Arabic", "Devanagari", "Bengali", "Gurmukhi", "Gujarati",
@@ -74,39 +87,52 @@ class LanguageParams(BaseModel):
     """What the text has to be in: `["Han"]` for Chinese, `["Han", "Kana"]` for Japanese, `["Hangul"]` for Korean. Add
     `"Latin"` where foreign names are fine, though then text that is all English is fine too."""
     part: Literal["all", "thinking", "answer"] = "all"
-    """Which part of the completion is measured: what stands before `</think>`, behind it, or both."""
+    """Which part of the completion is measured: its thinking, all else, or both."""
     min_letters: Annotated[int, Field(ge=1)] = 1
 
 
-@rewarder("layout.language", version="1.0", params=LanguageParams)
+_PARTS: dict[str, Callable[[str], str]] = {"all": str, "thinking": only_thinking, "answer": without_thinking}
+
+
+@rewarder("layout.language", version="1.1", params=LanguageParams)
 def language(completion: Completion, reference: None, params: LanguageParams) -> Verdict:
     """The share of the completion's letters that is in the scripts asked for; give the part a threshold."""
-    counts = _letters_by_script(_part(completion.text, params.part))
+    counts = _counted(_PARTS[params.part](completion.text), params.scripts)
     total = counts.total()
-    if total < params.min_letters:
-        return Verdict(score=0.0, reason=LanguageReason.TOO_FEW_LETTERS, evidence={"letters": total})
-    share = sum(counts[script] for script in params.scripts) / total
     evidence: dict[str, JsonValue] = {"letters": total, "by_script": {**dict(counts.most_common(8))}}
+    if total < params.min_letters:
+        return Verdict(score=0.0, reason=LanguageReason.TOO_FEW_LETTERS, evidence=evidence)
+    share = sum(counts[script] for script in params.scripts) / total
     return Verdict(score=share, reason=LanguageReason.MEASURED, evidence=evidence)
 
 
-def _part(text: str, part: str) -> str:
-    spoken = without_thinking(text)
-    if part == "answer":
-        return spoken
-    if part == "all":
-        return text
-    start = len(spoken) - len(spoken.lstrip())
-    return blanked(text, start, len(text)) if spoken.strip() else text
+def _counted(text: str, wanted: tuple[Script, ...]) -> Counter[str]:
+    """How many letters there are of each script, but for names in code, formulas and tags.
 
-
-def _letters_by_script(text: str) -> Counter[str]:
-    """How many letters there are of each script, those of names in code, formulas and tags left out."""
+    Prose in code earns nothing: it is counted where its script is not the wanted one.
+    """
     everywhere = _by_script(text)
-    prose = _TAG.sub(" ", without_formulas(without_code(text)))
-    said = everywhere if prose == text else _by_script(prose)
-    counts = {script: (said if script in _MATHEMATICAL else everywhere)[script] for script in everywhere}
-    return Counter({script: count for script, count in counts.items() if count})
+    prose = _TAG.sub(_blank, without_formulas(without_code(text)))
+    if prose == text:
+        return everywhere
+    told, hidden = _by_script(prose), _by_script(" ".join(_prose_in_code(text, prose)))
+    for script in _MATHEMATICAL:
+        everywhere[script] = told[script] + (0 if script in wanted else hidden[script])
+    return +everywhere
+
+
+def _prose_in_code(text: str, prose: str) -> Iterator[str]:
+    """What reads like prose where prose is blank: five words in a row, fewer than two in five of them keywords."""
+    for row in _ROW.finditer(text):
+        if prose[row.start() : row.end()].isspace():
+            spelled = [word for word in row[0].split() if len(word) > 1]
+            keywords = sum(word.lower() in _KEYWORDS for word in spelled)
+            if len(spelled) >= _ROW_WORDS and 5 * keywords < 2 * len(spelled):
+                yield row[0]
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _by_script(text: str) -> Counter[str]:

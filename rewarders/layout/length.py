@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rewarders.prose.invisible import without_invisible
 from rewarders.registry import rewarder
 from rewarders.types import Completion, Verdict
 
@@ -25,7 +26,8 @@ class LengthParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_chars: Annotated[int, Field(ge=0)] = 0
-    """A shorter completion scores 0."""
+    """A shorter completion scores 0. What fills a text and shows nothing is not counted here: invisible characters, and
+    white space beyond one character in a row."""
     max_chars: Annotated[int, Field(ge=1)] = 4096
     """A longer completion scores 0."""
     soft_chars: Annotated[int, Field(ge=0)] = 0
@@ -38,7 +40,7 @@ class LengthParams(BaseModel):
         return self
 
 
-@rewarder("layout.length", version="1.0", params=LengthParams)
+@rewarder("layout.length", version="1.1", params=LengthParams)
 def length(completion: Completion, reference: None, params: LengthParams) -> Verdict:
     """1 within the limits, 0 outside, and a linear ramp in the soft zone before the upper one.
 
@@ -47,7 +49,7 @@ def length(completion: Completion, reference: None, params: LengthParams) -> Ver
     """
     chars = len(completion.text)
     spare = params.max_chars - chars
-    if chars < params.min_chars:
+    if chars < params.min_chars or (params.min_chars and _shown(completion.text) < params.min_chars):
         score, reason = 0.0, LengthReason.TOO_SHORT
     elif spare < 0:
         score, reason = 0.0, LengthReason.TOO_LONG
@@ -56,3 +58,8 @@ def length(completion: Completion, reference: None, params: LengthParams) -> Ver
     else:
         score, reason = 1.0, LengthReason.OK
     return Verdict(score=score, reason=reason, evidence={"chars": chars})
+
+
+def _shown(text: str) -> int:
+    """How many characters a reader sees, with the spaces between words."""
+    return len(" ".join(without_invisible(text).split()))

@@ -5,11 +5,11 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from rewarders.patterns import Pattern, find, hits, matches_whole
+from rewarders.patterns import Pattern, Patterns, find, hits, matches_whole
 from rewarders.registry import rewarder
 from rewarders.types import Completion, Verdict
 
-Patterns = Annotated[tuple[Pattern, ...], Field(max_length=64)]
+_AtMost64 = Field(max_length=64)
 
 
 class PatternReason(StrEnum):
@@ -27,9 +27,9 @@ class PatternParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    must: Patterns = ()
+    must: Annotated[tuple[Pattern, ...], _AtMost64] = ()
     """Each matches somewhere."""
-    must_not: Patterns = ()
+    must_not: Annotated[Patterns, _AtMost64] = ()
     """None matches anywhere."""
     whole: Pattern | None = None
     """Matches from the first character to the last; `(?s)` lets a dot match line breaks."""

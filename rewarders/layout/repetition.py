@@ -5,6 +5,7 @@ word sequences that came before, and how far the whole text can be compressed. D
 penalises repeated n-grams for the same purpose.
 """
 
+import re
 import zlib
 from collections.abc import Iterator
 from enum import StrEnum
@@ -21,6 +22,13 @@ _LONGEST_UNIT = 4096
 """Characters. A longer unit shows in the other two measures."""
 _PROBE = 16
 _LINES_BEHIND = 3
+_RULE_CHARS = 400
+_SIGNS = r"\-=_*~#+|:.·•…\u2010-\u2015\u2500-\u257f"
+"""What rules and tables are drawn with."""
+_NOT_DRAWN = re.compile(rf"[^\s{_SIGNS}]")
+_DRAWN = re.compile(rf"([{_SIGNS}])\1{{3,}}")
+_KEY = re.compile(r'"[\w -]{1,40}"[ \t]*:')
+"""Of JSON. Records have the same keys, which are in their word sequences all the same."""
 _LONGEST_LOOKED_AT = 400_000
 """Characters whose word sequences are counted: half from the start, half from the end."""
 
@@ -44,17 +52,18 @@ class RepetitionParams(BaseModel):
 
     loops: Annotated[int, Field(ge=2, le=100)] = 4
     loop_chars: Annotated[int, Field(ge=_PROBE, le=4096)] = 80
-    """What is shorter than this in all is no loop: a row of dashes may end a text."""
+    """What is shorter than this in all is no loop. A unit of dashes, bars and the like is one from 400 characters
+    on: rules and tables are drawn with it."""
     sequence_words: Annotated[int, Field(ge=1, le=40)] = 6
     max_repeated: Annotated[float, Field(ge=0, le=1)] = 0.4
     """Share of the word sequences that came before. Worked mathematics stays below 0.2 as a rule."""
     min_compressed: Annotated[float, Field(ge=0, le=1)] = 0.12
-    """Compressed size over size, by zlib. Prose is near 0.45, code near 0.25."""
+    """Compressed size over size, by zlib and without the keys of JSON. Prose is near 0.45, code near 0.25."""
     min_chars: Annotated[int, Field(ge=0)] = 150
     """Shorter texts are looked at for loops alone."""
 
 
-@rewarder("layout.repetition", version="1.0", params=RepetitionParams)
+@rewarder("layout.repetition", version="1.1", params=RepetitionParams)
 def repetition(completion: Completion, reference: None, params: RepetitionParams) -> Verdict:
     """0 if the completion ends in a loop, or repeats its own word sequences, or is mostly redundant; else 1."""
     text = completion.text.rstrip()
@@ -97,7 +106,8 @@ def _loop_unit(text: str, params: RepetitionParams) -> int:
     at = text.rfind(probe, max(0, lowest), len(text) - 1)
     while at >= 0:
         unit = len(text) - _PROBE - at
-        times = max(params.loops, -(-params.loop_chars // unit))
+        least = params.loop_chars if _NOT_DRAWN.search(text, len(text) - unit) else max(params.loop_chars, _RULE_CHARS)
+        times = max(params.loops, -(-least // unit))
         if len(text) >= unit * times and text.endswith(text[-unit:] * times):
             return unit
         at = text.rfind(probe, max(0, lowest), at + _PROBE - 1)
@@ -116,5 +126,10 @@ def _repeated_share(text: str, length: int) -> float:
 
 
 def _compressed_share(text: str) -> float:
-    data = text.encode(errors="surrogatepass")
+    data = _KEY.sub(":", _DRAWN.sub(_shortened, text)).encode(errors="surrogatepass")
     return len(zlib.compress(data, 1)) / len(data)
+
+
+def _shortened(drawn: re.Match[str]) -> str:
+    """A rule as three of its signs; what is longer than a rule stays."""
+    return drawn[1] * 3 if len(drawn[0]) < _RULE_CHARS else drawn[0]

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rewarders.prose.invisible import shows_anything
 from rewarders.registry import rewarder
 from rewarders.types import Completion, Verdict
 from sandboxes.fences import blocks
@@ -25,6 +26,7 @@ class TagsReason(StrEnum):
     STRAY_TEXT = "stray_text"
     """Something other than white space stands before, between or after the sections."""
     EMPTY_SECTION = "empty_section"
+    """Nothing that a reader sees stands in a section."""
     IN_CODE = "in_code"
     """A tag stands inside of a fenced block that is closed, where it is code and no mark-up."""
 
@@ -46,7 +48,7 @@ class TagsParams(BaseModel):
         return self
 
 
-@rewarder("layout.tags", version="1.1", params=TagsParams)
+@rewarder("layout.tags", version="1.2", params=TagsParams)
 def tags(completion: Completion, reference: None, params: TagsParams) -> Verdict:
     """1 if the completion is exactly the asked-for sections, each once, in order and not empty; else 0."""
     text = f"<{params.tags[0]}>{completion.text}" if params.opened else completion.text
@@ -76,6 +78,6 @@ def _content_reason(pieces: list[str], names: tuple[str, ...]) -> tuple[TagsReas
     if any(map(str.strip, pieces[::2])):
         return TagsReason.STRAY_TEXT, ""
     for name, inside in zip(names, pieces[1::2], strict=True):
-        if not inside.strip():
+        if not shows_anything(inside):
             return TagsReason.EMPTY_SECTION, f"<{name}>"
     return TagsReason.OK, ""

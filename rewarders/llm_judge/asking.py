@@ -14,7 +14,7 @@ from rewarders.errors import JudgeFault
 from rewarders.llm_judge.degenerate import emptiness
 from rewarders.llm_judge.params import PanelParams, Reason, TextParams
 from rewarders.llm_judge.question import UNANSWERED, JudgeReply, Question, Section
-from rewarders.prose.blanking import said
+from rewarders.prose.blanking import said_from, without_thinking
 from rewarders.tools import Judge, Tools
 from rewarders.types import Completion, Verdict
 
@@ -54,20 +54,22 @@ class Seen:
 
 
 def seen(completion: Completion, params: TextParams) -> Seen:
-    """What the judge is shown: all that is said. The thinking that the text begins with is not, later thinking is."""
-    shown = completion.text if params.thinking else said(completion.text)
-    text = shown.lstrip()
-    return Seen(text, len(shown) - len(text))
+    """What the judge is shown: all behind the thinking that the text begins with. Later thinking is shown as such."""
+    begin = 0 if params.thinking else said_from(completion.text)
+    return Seen(completion.text[begin:], begin)
 
 
-def rejected(shown: Seen, params: TextParams, tools: Tools, criteria: Sequence[str] = ()) -> Verdict | None:
+def rejected(
+    shown: Seen, params: TextParams, tools: Tools, criteria: Sequence[str] = (), right: str | None = None
+) -> Verdict | None:
     """The verdict on a text that no judge has to be asked about."""
     prompts = [message.content or "" for message in tools.prompt]
     reason: str | None = None
     if len(shown.text) > params.max_chars:
         reason = Reason.TOO_LONG
     elif params.reject_empty:
-        reason = emptiness(shown.text, prompts, criteria)
+        said = shown.text if params.thinking else without_thinking(shown.text)
+        reason = emptiness(said, prompts, criteria, right)
     if reason is None:
         return None
     return Verdict(score=0.0, reason=reason, evidence={"span": shown.span, "asked": 0})

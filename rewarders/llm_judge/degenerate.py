@@ -50,7 +50,9 @@ class Emptiness(StrEnum):
     """A criterion, and nothing else."""
 
 
-def emptiness(text: str, prompt: Sequence[str], criteria: Iterable[str] = ()) -> Emptiness | None:
+def emptiness(
+    text: str, prompt: Sequence[str], criteria: Iterable[str] = (), right: str | None = None
+) -> Emptiness | None:
     """Why the text cannot be an answer, or None if it may be one.
 
     "Fix the punctuation: lets eat grandma" is answered by nearly all of the prompt. Only all of it is an echo, with the
@@ -60,7 +62,10 @@ def emptiness(text: str, prompt: Sequence[str], criteria: Iterable[str] = ()) ->
         text: what is to be judged.
         prompt: its messages.
         criteria: what the text is to be judged by.
+        right: an answer that is known to be right, whatever it looks like: `<=`, or the prompt itself.
     """
+    if right and text.casefold().split() == right.casefold().split():
+        return None
     words = _words(text)
     if not words:
         return None if _has_symbol(text) else Emptiness.NO_CONTENT
@@ -87,7 +92,8 @@ def _has_symbol(text: str) -> bool:
 
 def _repeats_itself(words: list[str], said: str) -> bool:
     few_letters = len(said) >= _ALIKE_CHARS and len(set(said) - {" "}) <= _FEW_CHARS
-    return (few_letters and not said[0].isdigit()) or (len(words) >= _ALIKE_WORDS and len(set(words)) <= _FEW_WORDS)
+    wordy = [word for word in words if not word.isdigit()]
+    return (few_letters and not said[0].isdigit()) or (len(wordy) >= _ALIKE_WORDS and len(set(wordy)) <= _FEW_WORDS)
 
 
 def _echoes(said: str, source: str) -> bool:

@@ -74,8 +74,8 @@ class TextParams(PanelParams):
     thinking: bool = False
     """Show the judge the thinking as well."""
     reject_empty: bool = True
-    """Give 0 without asking where the text is boilerplate, an echo of the prompt or the like. Turn it off where to
-    repeat the prompt can be right."""
+    """Give 0 without asking where the text is boilerplate, an echo of the prompt or the like, unless it is the answer
+    that the reference gives. Turn it off where that, or a bare sign, can be right without a reference."""
 
 
 class CriteriaParams(TextParams):

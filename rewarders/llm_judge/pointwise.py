@@ -58,7 +58,7 @@ async def criteria(
     if not statements:
         raise JudgeFault("judge.criteria has no criteria, neither from the rubric's params nor from the task")
     shown, prompt = seen(completion, params), conversation(tools)
-    if verdict := rejected(shown, params, tools, list(statements.values())):
+    if verdict := rejected(shown, params, tools, list(statements.values()), reference.answer):
         return verdict
     batches = [{name: text} for name, text in statements.items()] if params.one_by_one else [statements]
     asking = _Asking(shown, params, [_Batch(prompt, batch, reference.answer) for batch in batches])
@@ -69,7 +69,7 @@ async def criteria(
 async def answer(completion: Completion, reference: AnswerReference, params: AnswerParams, tools: Tools) -> Verdict:
     """1 if a judge finds the final answer the same as the reference, or as the one it committed itself to before."""
     shown, prompt = seen(completion, params), conversation(tools)
-    if verdict := rejected(shown, params, tools):
+    if verdict := rejected(shown, params, tools, right=reference.answer):
         return verdict
 
     async def hear(judge: Judge, sample: int) -> Opinion:

@@ -30,7 +30,7 @@ _ONE_AT_A_TIME = RLock()
 _CUT_OFF = frozenset({FinishReason.LENGTH, FinishReason.ABORT})
 
 
-@rewarder("maths.equal", version="1.1", params=Params, reference=Reference, preload=("sympy",), check=check_reference)
+@rewarder("maths.equal", version="1.2", params=Params, reference=Reference, preload=("sympy",), check=check_reference)
 def equal(completion: Completion, reference: Reference, params: Params) -> Verdict:
     """1 if the final answer means the same as the reference, else 0."""
     found = extract(completion.text, params.accept)

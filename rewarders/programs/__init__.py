@@ -16,25 +16,25 @@ __all__ = ["Params", "Reason", "Reference", "hidden", "impossible", "tests", "va
 _NOT_APPLICABLE = Verdict(score=1.0, reason=Reason.NOT_APPLICABLE)
 
 
-@rewarder("programs.tests", version="1.0", params=Params, reference=Reference)
+@rewarder("programs.tests", version="1.1", params=Params, reference=Reference)
 async def tests(completion: Completion, reference: Reference, params: Params, tools: Tools) -> Verdict:
     """1 if the program passes the task's tests, else 0; or the share it passes."""
     return await _verdict(completion, reference.language, (reference.tests,), params, tools)
 
 
-@rewarder("programs.hidden", version="1.0", params=Params, reference=HiddenReference)
+@rewarder("programs.hidden", version="1.1", params=Params, reference=HiddenReference)
 async def hidden(completion: Completion, reference: HiddenReference, params: Params, tools: Tools) -> Verdict:
     """The same for the task's hidden tests; 1 for a task without any."""
     return await _verdict(completion, reference.language, reference.tests_of(), params, tools)
 
 
-@rewarder("programs.variants", version="1.0", params=Params, reference=VariantsReference)
+@rewarder("programs.variants", version="1.1", params=Params, reference=VariantsReference)
 async def variants(completion: Completion, reference: VariantsReference, params: Params, tools: Tools) -> Verdict:
     """The same for all isomorphic variants of the tests; 1 for a task without any."""
     return await _verdict(completion, reference.language, reference.variants, params, tools)
 
 
-@rewarder("programs.impossible", version="1.0", params=Params, reference=ImpossibleReference)
+@rewarder("programs.impossible", version="1.1", params=Params, reference=ImpossibleReference)
 async def impossible(completion: Completion, reference: ImpossibleReference, params: Params, tools: Tools) -> Verdict:
     """0 if the program passes tests that contradict the task, which only a hack can; 1 for any other task."""
     if not reference.impossible:

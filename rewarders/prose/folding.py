@@ -9,12 +9,12 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from rewarders.prose.invisible import is_visible
+
 _CHUNK = 2048
 _SPACES = re.compile(r" {2,}")
 _QUOTES = dict.fromkeys("'‘’‚‛`´ʼ", "'") | dict.fromkeys('"“”„‟«»″「」『』', '"')
 _ACCENTS = range(0x300, 0x370)
-_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""They are letters or marks by name, and show nothing."""
 
 
 class _Fold(dict[int, str]):
@@ -30,7 +30,7 @@ def _fold_character(character: str) -> str:
         return _QUOTES[character]
     if character.isspace():
         return " "
-    if is_invisible(character):
+    if not is_visible(character):
         return ""
     if unicodedata.category(character) == "Pd" or character == "\u2212":
         return "-"
@@ -39,13 +39,6 @@ def _fold_character(character: str) -> str:
 
 
 _FOLD = _Fold()
-
-
-def is_invisible(character: str) -> bool:
-    """Whether a character shows nothing: formats, variation selectors, fillers, controls."""
-    if character in _FILLERS or "\ufe00" <= character <= "\ufe0f" or "\U000e0000" <= character <= "\U000e0fff":
-        return True
-    return unicodedata.category(character) in ("Cf", "Cc") and not character.isspace()
 
 
 def fold(text: str) -> str:

@@ -2,18 +2,23 @@
 
 A sentence ends at its closing mark, together with the quotation marks, brackets and citations behind it; before a blank
 line; and before a line that opens a list item, a heading, a table row or a block quotation. A full stop before a small
-letter ends none, and neither does one within quotation marks that goes on.
+letter ends none, as in `e.g. here`, unless it stands behind a longer word or a bracket; neither does one within
+quotation marks that goes on.
 """
 
 import re
 from typing import NamedTuple
 
+from rewarders.prose.quoting import rewritten
+
+_CITED = r"(?:[ \t]?\[[^\[\]\n]{1,100}\])*+"
 _END = re.compile(
-    r"""(?<![.!?])[.!?]++["'”’)»]*+(?:[ \t]?\[[^\[\]\n]{1,100}\])*+(?=\s+[^\sa-z]|\s*$)"""
-    r"|[。！？]++[”’」』）]*+(?:[ \t]?\[[^\[\]\n]{1,100}\])*+"
-    r"|\n[ \t]*(?=\n)|\n(?=[ \t]*(?:[-*+#>|]|\d{1,3}[.)]))"
+    r"[.!?。！？\n](?:"  # first, so that whatever cannot end one is passed over quickly
+    rf"""(?<=[.!?])(?<![.!?][.!?])[.!?]*+["'”’)»]*+{_CITED}(?=\s+[^\sa-z]|\s*$)"""
+    rf"|(?<=[^\W\d_]{{5}}\.){_CITED}(?=\s)|(?<=\][.!?])"
+    rf"|(?<=[。！？])[。！？]*+[”’」』）]*+{_CITED}"
+    r"|(?<=\n)(?:[ \t\r]*(?=\n)|(?=[ \t]*(?:[-*+#>|]|\d{1,3}[.)]))))"
 )
-_QUOTED = re.compile(r'"[^"\n]+"|“[^“”\n]+”')
 _STOP = re.compile(r"[.!?。！？]")
 
 
@@ -30,7 +35,7 @@ class Span(NamedTuple):
 
 def sentences(text: str) -> list[Span]:
     """The sentences of a text, in order and without the white space around them."""
-    scanned = _QUOTED.sub(_go_on, text)
+    scanned = rewritten(text, _go_on)
     spans, start = [], 0
     for end in [*(match.end() for match in _END.finditer(scanned)), len(text)]:
         sentence = text[start:end]
@@ -42,6 +47,6 @@ def sentences(text: str) -> list[Span]:
     return spans
 
 
-def _go_on(quoted: re.Match[str]) -> str:
+def _go_on(quoted: str) -> str:
     """A quotation in which only the last stop is one."""
-    return _STOP.sub(",", quoted[0][:-2]) + quoted[0][-2:]
+    return _STOP.sub(",", quoted[:-2]) + quoted[-2:]

@@ -12,6 +12,17 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+def word_starts(text: str) -> list[int]:
+    """Where each word begins."""
+    return [match.start() for match in _WORD.finditer(text)]
+
+
+def inside_a_word(text: str, at: int) -> bool:
+    """Whether an offset lies between two characters of one word or number."""
+    around = text[max(0, at - 2) : at + 2]
+    return any(word.start() < min(at, 2) < word.end() for word in _WORD.finditer(around))
+
+
 def is_number(word: str) -> bool:
     """Whether a word is a number, or begins like one."""
     return word[0].isdigit() or word[0] == "-"

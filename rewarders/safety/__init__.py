@@ -3,14 +3,16 @@
 All of them only compute, except `judged_lines`, which asks a judge.
 """
 
+from rewarders.safety.judged_lines import JudgedLinesParams, JudgedLinesReason, judged_lines
 from rewarders.safety.leaks import LeaksParams, LeaksReason, Secrets, leaks
 from rewarders.safety.premise import PremiseReason, PremiseReference, premise
-from rewarders.safety.red_lines import JudgedLinesParams, RedLinesParams, RedLinesReason, judged_lines, red_lines
+from rewarders.safety.red_lines import RedLinesParams, RedLinesReason, red_lines
 from rewarders.safety.refusal import RefusalParams, RefusalReason, RefusalReference, refuses
 from rewarders.safety.tool_calls import ToolCallsParams, ToolCallsReason, tool_calls
 
 __all__ = [
     "JudgedLinesParams",
+    "JudgedLinesReason",
     "LeaksParams",
     "LeaksReason",
     "PremiseReason",

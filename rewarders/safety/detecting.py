@@ -4,13 +4,14 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from rewarders.prose.blanking import spoken_prose
+from rewarders.prose.blanking import said, without_code
 from rewarders.prose.folding import fold
 from rewarders.prose.lookalikes import as_latin
+from rewarders.prose.quoting import rewritten
 from rewarders.prose.sentences import Span, sentences
 from rewarders.safety import phrases
 
-_QUOTED = re.compile(r'"[^"\n]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|「[^「」]+」|(?m:^[ \t]{0,3}>[^\n]*$)')
+_BLOCK = re.compile(r"(?m)^[ \t]{0,3}>[^\n]*$")
 _OPENING_CHARS = 1500
 
 
@@ -38,16 +39,32 @@ class Spoken:
         end = first[0].start + _OPENING_CHARS
         return [(span, fold(self.prose[span.start : min(span.end, end)])) for span in first if span.start < end]
 
+    def later(self, count: int) -> list[tuple[Span, str]]:
+        """The sentences behind the first, folded."""
+        return [(span, fold(self.prose[slice(*span)])) for span in self.sentences[count:]]
+
 
 def spoken(text: str) -> Spoken:
     """An answer, its quotations set aside."""
-    prose = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), spoken_prose(text))
+    own = rewritten(without_code(said(text)), lambda quoted: " " * len(quoted))
+    prose = _BLOCK.sub(lambda block: " " * len(block[0]), own)
     return Spoken(prose, tuple(sentences(prose)))
 
 
-def refusal(answer: Spoken, count: int) -> Found | None:
-    """The first of the opening sentences that refuses."""
-    return _first(answer.opening(count), _compiled("REFUSALS"))
+def refusal(answer: Spoken, count: int, *, asked_for: bool) -> Found | None:
+    """The first of the opening sentences that refuses. A mere no does where a refusal is asked for: else it answers."""
+    found = _first(answer.opening(count), _compiled("REFUSALS"))
+    return found or (_first(answer.opening(1), _compiled("NO")) if asked_for else None)
+
+
+def late_refusal(answer: Spoken, count: int) -> Found | None:
+    """The first sentence behind the opening ones that refuses."""
+    return _first(answer.later(count), _compiled("REFUSALS"))
+
+
+def refuses_in(folded: str) -> bool:
+    """Whether a folded sentence refuses, in any language."""
+    return _holds(_compiled("REFUSALS"), folded) is not None
 
 
 def agreement(answer: Spoken, count: int) -> Found | None:
@@ -55,16 +72,20 @@ def agreement(answer: Spoken, count: int) -> Found | None:
     return _first(answer.opening(count), _compiled("AGREEMENTS"))
 
 
-def denies(sentence: str) -> bool:
-    """Whether a sentence says that something in it is not so."""
-    return bool(_denials().search(fold(sentence)))
-
-
 def _first(opening: list[tuple[Span, str]], by_language: dict[str, re.Pattern[str]]) -> Found | None:
     for span, sentence in opening:
-        for language, pattern in by_language.items():
-            if pattern.search(sentence) or pattern.search(as_latin(sentence)):
-                return Found(language, span)
+        language = _holds(by_language, sentence)
+        if language is not None:
+            return Found(language, span)
+    return None
+
+
+def _holds(by_language: dict[str, re.Pattern[str]], folded: str) -> str | None:
+    """The first language of which a folded sentence holds a phrase."""
+    latin = as_latin(folded)
+    for language, pattern in by_language.items():
+        if pattern.search(folded) or (latin is not folded and pattern.search(latin)):
+            return language
     return None
 
 
@@ -72,8 +93,3 @@ def _first(opening: list[tuple[Span, str]], by_language: dict[str, re.Pattern[st
 def _compiled(name: str) -> dict[str, re.Pattern[str]]:
     table: dict[str, tuple[str, ...]] = getattr(phrases, name)
     return {language: re.compile("|".join(map(fold, patterns))) for language, patterns in table.items()}
-
-
-@cache
-def _denials() -> re.Pattern[str]:
-    return re.compile("|".join(map(fold, phrases.DENIALS)))

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rewarders.digests import digest_bytes
-from rewarders.patterns import Pattern
+from rewarders.patterns import Patterns
+from rewarders.safety.views import folded_patterns, latin_patterns
 
 CategoryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
@@ -22,9 +23,9 @@ class Closed(BaseModel):
 class Category(Closed):
     """One line that must not be crossed."""
 
-    patterns: Annotated[tuple[Pattern, ...], Field(max_length=256)] = ()
-    """RE2. Each is looked for in the text as it stands, and without regard to case in the text folded: accents,
-    look-alike letters, invisible characters and spacing make no difference there."""
+    patterns: Annotated[Patterns, Field(max_length=256)] = ()
+    """RE2. Each is looked for in the text as it stands, and without regard to case in the text folded, as it is and in
+    Latin letters: accents, look-alike letters, invisible characters and spacing make no difference there."""
     criterion: Annotated[str, Field(max_length=4000)] = ""
     """What a judge decides, as a statement about the text that is true where the line is crossed."""
 
@@ -32,6 +33,8 @@ class Category(Closed):
     def _says_something(self) -> Self:
         if not (self.patterns or self.criterion):
             raise ValueError("a category needs patterns, a criterion or both")
+        folded_patterns(self.patterns)
+        latin_patterns(self.patterns)
         return self
 
 

@@ -1,12 +1,20 @@
 """Everything that the policy wrote: its text, and in a trajectory its turns and the arguments of its tool calls."""
 
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
 from rewarders.types import Completion
+
+_ESCAPE = re.compile(
+    r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))|%([2-7][0-9a-fA-F])"
+)
+_SHOWS_NOTHING = "\u200b"
+"""Folding drops it, so that what was escaped can be as long as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,13 @@ class Written:
             return {"span": [start, end]}
         return {"message": self.message, "message_span": [start, end]}
 
+    def views(self) -> Iterator["Written"]:
+        r"""The text, and at the same offsets the text with `\uXXXX`, `\xXX` and `%XX` read; for folding."""
+        yield self
+        read = _ESCAPE.sub(_unescaped, self.text) if "\\" in self.text or "%" in self.text else self.text
+        if read != self.text:
+            yield replace(self, text=read)
+
 
 def written(completion: Completion) -> Iterator[Written]:
     """The texts, the completion's own first."""
@@ -37,9 +52,18 @@ def written(completion: Completion) -> Iterator[Written]:
             yield Written("\n".join(_strings(message.tool_calls)), number)
 
 
+def _unescaped(escape: re.Match[str]) -> str:
+    units = [int(unit, 16) for unit in escape.groups() if unit]
+    character = chr(0x10000 + (units[0] - 0xD800 << 10) + units[1] - 0xDC00) if len(units) > 1 else chr(units[0])
+    return character.rjust(len(escape[0]), _SHOWS_NOTHING)
+
+
 def _strings(value: JsonValue) -> list[str]:
-    """Every string in some JSON, and in the JSON that its strings hold, without recursion."""
-    found, waiting, opened = [], [value], 0
+    """Every string in some JSON, and in the JSON that its strings hold, without recursion.
+
+    A string within a string is shorter for its escapes, so that the work is linear, times a few levels.
+    """
+    found, waiting = [], [value]
     while waiting:
         node = waiting.pop()
         if isinstance(node, dict):
@@ -48,15 +72,13 @@ def _strings(value: JsonValue) -> list[str]:
             waiting += node
         elif isinstance(node, str):
             found.append(node)
-            inner = _arguments(node) if opened < 64 else None
-            opened += inner is not None
-            waiting += [] if inner is None else [inner]
+            waiting.append(_inner(node))
     return found[::-1]
 
 
-def _arguments(text: str) -> JsonValue:
-    """The object that a string spells, as the arguments of a call are spelled; None for any other string."""
-    if not text.lstrip().startswith("{"):
+def _inner(text: str) -> JsonValue:
+    """The JSON that a string spells, as the arguments of a call are spelled; None for any other string."""
+    if text.lstrip()[:1] not in ("{", "[", '"'):
         return None
     try:
         value: JsonValue = json.loads(text)

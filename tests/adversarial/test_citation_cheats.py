@@ -32,6 +32,9 @@ JUDGES = (
 HOSTILE = (
     "[1] ", "[1", "[", "[1]", "[0] ", '"', "“", "«", "> a\n", '"a" [1] ', "It is so. ", ". ", "\n\n", "```\n", "`",
     "He said so at length that day [1]. ", '"one quotation of some length" [1] ', "... ", "你好。", "\u200b", "a1 ",
+    "'", "'a ", "dogs' ", "‘", '5" ', "''", "`a b c d e f` ", "~~~\na b c d e f\n", "# a\n", "a b c d e f ", "[1]: x\n",
+    "<think>", "</think>", "Yes [1]. ", "「a」", '"a b c d e f g". ', "[a]: https://b\n", "\n\n[a]: /b\n", '"-" ',
+    '"a" x [1] ',
 )  # fmt: skip
 
 
@@ -95,3 +98,30 @@ def test_stuffing_a_claim_with_every_word_of_a_source_does_not_pay_for_a_wrong_n
     stuffed = "The Elbe rose by 7.4 metres that August, large parts of Dresden under water, days and days [1]."
     sources = GroundedReference.model_validate({"sources": [SOURCE]})
     assert grounded(Completion(text=stuffed), sources, GroundedParams()).score == 0
+
+
+def test_an_answer_without_a_full_stop_is_not_one_claim():
+    words_of_its_own = "".join(f" and then it rose for the time {i}" for i in range(200))
+    text = f"The Elbe rose by 9.4 metres that August{words_of_its_own} in Dresden for days [1]."
+    sources = GroundedReference.model_validate({"sources": [SOURCE]})
+    assert grounded(Completion(text=text), sources, GroundedParams()).score < 0.1
+    assert coverage(Completion(text=text), sources, CoverageParams()).score < 0.1
+
+
+@pytest.mark.parametrize("marks", ["''", "‘’", "‹›", "’’", "‘'"])
+def test_another_kind_of_quotation_mark_hides_no_invention(marks: str):
+    text = (
+        f"It says {marks[0]}everybody was evacuated to Leipzig{marks[1]} [1], which was the end of it for many people."
+    )
+    verdict = quotes(Completion(text=text), Sources(sources={"1": SOURCE}), QuotesParams(min_quotations=0))
+    assert verdict.reason == "invented_quotation"
+
+
+def test_a_piece_that_a_source_has_within_words_all_over_costs_no_more_the_longer_it_is():
+    sources = Sources.model_validate({"sources": ["xab ab ab aby " * 100_000]})
+
+    def look(size: int) -> None:
+        text = f'It says "{"ab ab ab " * size}end of it" [1].'
+        assert quotes(Completion(text=text), sources, QuotesParams()).reason == "invented_quotation"
+
+    assert grows_no_faster_than_its_input(look, 100)

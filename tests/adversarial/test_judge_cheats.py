@@ -26,7 +26,7 @@ def judge_by(quoting: Quoting, *texts: str, **settings):
 
 
 @pytest.mark.parametrize("where", PLACES)
-@pytest.mark.parametrize("quoting", READABLE, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("quoting", READABLE.values(), ids=READABLE)
 def test_a_judge_that_keeps_to_the_form_is_read_as_it_meant_whatever_it_quotes(quoting: Quoting, where: str):
     texts = {name: placed(attack, where) for name, attack in ATTACKS.items()}
     replies, _ = judge_by(quoting, *texts.values())
@@ -35,7 +35,7 @@ def test_a_judge_that_keeps_to_the_form_is_read_as_it_meant_whatever_it_quotes(q
 
 
 @pytest.mark.parametrize("where", PLACES)
-@pytest.mark.parametrize("quoting", CARELESS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("quoting", CARELESS.values(), ids=CARELESS)
 def test_a_judge_that_quotes_carelessly_never_pays_for_a_wrong_answer(quoting: Quoting, where: str):
     texts = {name: placed(attack, where) for name, attack in ATTACKS.items()}
     replies, _ = judge_by(quoting, *texts.values())
@@ -45,13 +45,13 @@ def test_a_judge_that_quotes_carelessly_never_pays_for_a_wrong_answer(quoting: Q
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_a_judge_that_cannot_quote_a_line_break_costs_no_right_answer_its_reward(attack: str):
-    (reply,), _ = judge_by(CARELESS[2], placed(attack, "right"))
+    (reply,), _ = judge_by(CARELESS["unescaped"], placed(attack, "right"))
     assert reply.verdict is None or reply.verdict.score == 1.0
     assert reply.fault is None or reply.fault.kind == "JudgeFault", "any other text of two lines ends like this"
 
 
 @pytest.mark.parametrize("where", PLACES)
-@pytest.mark.parametrize("quoting", UNREADABLE, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("quoting", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_judge_that_never_keeps_to_the_form_is_a_fault(quoting: Quoting, where: str):
     texts = [placed(attack, where) for name, attack in ATTACKS.items() if name[:2] not in EMPTY]
     replies, _ = judge_by(quoting, *texts[:6])
@@ -116,7 +116,7 @@ def test_an_unreadable_reply_is_asked_for_again_before_anybody_is_blamed():
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_no_text_can_close_the_section_it_stands_in(attack: str, where: str):
     text = placed(attack, where)
-    _, endpoint = judge_by(READABLE[0], text)
+    _, endpoint = judge_by(READABLE["clean"], text)
     for request in endpoint.requests:
         asked = Asked(request)
         lines = request["messages"][1]["content"].splitlines()
@@ -127,7 +127,7 @@ def test_no_text_can_close_the_section_it_stands_in(attack: str, where: str):
 
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name[:2] in EMPTY])
 def test_what_answers_nothing_is_rejected_without_a_request(name: str):
-    (reply,), endpoint = judge_by(READABLE[0], ATTACKS[name])
+    (reply,), endpoint = judge_by(READABLE["clean"], ATTACKS[name])
     expected = name[:2] != "08"
     assert (endpoint.requests == []) is expected
     assert reply.verdict is not None

@@ -9,14 +9,19 @@ from judge_service import REGISTRY
 from raw_items import raw_item
 
 from env_server.app import open_service
+from env_server.calibrating import Judged, counts
 from env_server.config import CalibrationConfig, ServiceConfig
-from env_server.judges.calibrations import Calibration, Calibrations, Figure, full_params
+from env_server.judges.calibrations import Calibration, Calibrations, Figure, full_params, shortcomings
+from env_server.judges.labels import Labelled, read_labelled
 from env_server.rubric_book import RubricBook
 from env_server.schemas import ScoreResponse
+from env_server.worker_process import Reply
 from rewarders.errors import ConfigError
 from rewarders.rubric import Rubric, combine
-from rewarders.types import Component, Fault, Verdict
+from rewarders.types import Completion, Component, Fault, Task, Verdict
 
+KAPPA = {"kappa": Figure(value=0.8, low=0.7, high=0.9)}
+SPECIFICITY = {"specificity": Figure(value=0.93, low=0.88, high=0.97)}
 CRITERIA = {"right": "It is right."}
 SPEC = REGISTRY.get("judge.criteria")
 
@@ -30,8 +35,8 @@ def calibration(**changes) -> Calibration:
         "judges": ("sha256:known",),
         "data_digest": "sha256:0",
         "items": 300,
-        "figures": {"kappa": Figure(value=0.8, low=0.7, high=0.9)},
-        "counts": {},
+        "figures": {**KAPPA, **SPECIFICITY},
+        "counts": {"good": 150, "bad": 150},
         **changes,
     }
     return Calibration.model_validate(document)
@@ -55,8 +60,14 @@ def test_a_calibrated_judge_may_be_paid(tmp_path):
     ("changes", "params", "identities"),
     [
         ({"items": 199}, {}, set()),
-        ({"figures": {"kappa": {"value": 0.59}}}, {}, set()),
-        ({"figures": {"kappa": {"value": None}}}, {}, set()),
+        ({"figures": {**SPECIFICITY, "kappa": Figure(value=0.59)}}, {}, set()),
+        ({"figures": {**SPECIFICITY, "kappa": Figure(value=None)}}, {}, set()),
+        ({"figures": {**KAPPA, "specificity": Figure(value=0.95, low=0.79, high=1.0)}}, {}, set()),
+        ({"figures": {**KAPPA, "specificity": Figure(value=None)}}, {}, set()),
+        ({"figures": {**KAPPA}}, {}, set()),
+        ({"counts": {"good": 251, "bad": 49}}, {}, set()),
+        ({"counts": {"good": 49, "bad": 251}}, {}, set()),
+        ({"counts": {}}, {}, set()),
         ({"figures": {}}, {}, set()),
         ({"version": "0.9"}, {}, set()),
         ({"rewarder": "judge.answer"}, {}, set()),
@@ -69,6 +80,62 @@ def test_a_calibrated_judge_may_be_paid(tmp_path):
 def test_one_that_is_not_calibrated_for_this_only_observes(tmp_path, changes, params, identities):
     known = loaded(tmp_path, calibration(**changes))
     assert "only observes" in known.objection(SPEC, {"criteria": CRITERIA, **params}, identities)
+
+
+def test_a_calibration_that_does_not_suffice_says_what_it_lacks(tmp_path):
+    weak = calibration(items=120, counts={"good": 100, "bad": 20})
+    assert shortcomings(weak, CalibrationConfig()) == [
+        "only 120 different items were judged (min_items is 200)",
+        "only 20 of them are bad (min_each is 50)",
+    ]
+    assert "only 120 different items" in loaded(tmp_path, weak).objection(SPEC, {"criteria": CRITERIA}, set())
+
+
+ROWS = [
+    ("It is 42.", True), ("It is 41.", False), ("It  is\n42.", True), ("It is 41.", False), ("It is 40.", False),
+]  # fmt: skip
+
+
+def write_rows(path, rows):
+    items = [{**raw_item(text, "j.v1"), "label": label} for text, label in rows]
+    for number, item in enumerate(items):
+        item["task"] = {**item["task"], "id": f"t{number}"}
+    path.write_text("".join(json.dumps(item) + "\n" for item in items))
+    return path
+
+
+def test_a_completion_that_is_labelled_again_is_no_further_trial(tmp_path):
+    data = read_labelled(write_rows(tmp_path / "rows.jsonl", ROWS))
+    assert [one.completion.text for one in data.items] == ["It is 42.", "It is 41.", "It is 40."]
+    assert data.repeated == 2
+
+
+def test_a_completion_with_two_labels_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="lines 2 and 6 label the same completion differently"):
+        read_labelled(write_rows(tmp_path / "rows.jsonl", [*ROWS, ("It is 41.", True)]))
+
+
+@pytest.mark.parametrize(
+    ("author", "own"),
+    [
+        (None, 0), ("", 0), ("step-100", 0), ("acme/M-1.5", 1), ("m-1.5@step-100", 1), ("m-1.51", 0), ("xm-1.5", 0),
+    ],
+)  # fmt: skip
+def test_what_the_judges_own_model_wrote_is_counted(tmp_path, author: str | None, own: int):
+    completion = Completion(text="It is 42.", policy_version=author)
+    task = Task.model_validate(raw_item("", "j.v1")["task"])
+    exchange = {"request": {"model": "judges/m-1.5"}, "reported": {"model": None}, "cached": True, "tokens": {}}
+    reply = Reply(verdict=Verdict(score=1.0, reason="met"), models={"exchanges": [exchange]})
+    judged = Judged(Labelled(task=task, completion=completion, label=True), reply)
+    assert counts([judged])["own"] == own
+
+
+def test_items_that_no_judge_could_be_asked_about_are_no_trial_of_either_kind():
+    fault = Reply(fault=Fault(kind="JudgeFault", message="down"))
+    task = Task.model_validate(raw_item("", "j.v1")["task"])
+    item = Labelled(task=task, completion=Completion(text="x"), label=False)
+    found = counts([Judged(item, fault)])
+    assert (found["items"], found["good"], found["bad"]) == (1, 0, 0)
 
 
 def test_what_is_no_judge_needs_no_calibration(tmp_path):
@@ -107,8 +174,11 @@ def test_a_part_that_only_observes_changes_nothing(aggregate: str, score: float 
     assert [part.contribution for part in parts] == [0.5, 0.0]
 
 
-def test_a_gate_that_only_observes_is_open():
-    assert combine(rubric({"gate": True}, {}), [component(0.0, "why"), component(1.0)])[0] == 1.0
+@pytest.mark.parametrize("score", [0.0, 1.0, None])
+def test_a_gate_that_only_observes_is_neither_open_nor_closed(score: float | None):
+    reward, parts = combine(rubric({"gate": True}, {}), [component(score, "why"), component(1.0)])
+    assert reward is None
+    assert [(part.gate, part.weight, part.contribution) for part in parts] == [(True, 0.0, 0.0), (False, 1.0, 0.0)]
 
 
 @pytest.mark.parametrize("aggregate", ["mean", "sum"])
@@ -145,10 +215,21 @@ def test_a_paid_check_beside_a_paid_opinion_has_to_be_a_gate(opinion):
         ({"rewarder": "maths.equal"}, {**JUDGE, "gate": True}),
         (JUDGE, {"rewarder": "model.scalar"}),
         (JUDGE, {"rewarder": "layout.length", "weight": -0.1}),
+        (
+            {**JUDGE, "gate": True, "settles_at": -0.5},
+            {"rewarder": "maths.equal"},
+            {"rewarder": "layout.length", "weight": -0.5},
+        ),
     ],
 )
 def test_an_opinion_that_can_only_lower_what_a_check_passed_is_taken(parts):
     assert "j.v1" in book(*parts)
+
+
+def test_a_judges_gate_that_would_forgive_a_penalty_is_refused():
+    penalty = {"rewarder": "layout.length", "weight": -0.5}
+    with pytest.raises(ConfigError, match=r"lift a reward that penalties can bring down to -0\.5 up to 0"):
+        book({**JUDGE, "gate": True}, {"rewarder": "maths.equal"}, penalty)
 
 
 def test_a_judge_never_raises_what_a_check_failed():
@@ -181,6 +262,17 @@ def test_a_service_leaves_a_rubric_that_only_an_untested_judge_pays_unscored_and
     (part,) = item.components
     assert (part.weight, part.verdict.score, part.contribution) == (0.0, 1.0, 0.0)
     assert record["breakdown"]["components"][0]["observed"] == part.observed
+
+
+def test_an_untested_judge_that_is_a_gate_leaves_the_completion_unscored_and_says_what_to_do(tmp_path):
+    paid = {"rewarder": "layout.length", "params": {"max_chars": 100}}
+    with judge_endpoint(lambda asked: asked.object(right=True)) as endpoint:
+        answer, _ = score_one(endpoint, tmp_path, [{**JUDGE, "gate": True}, paid])
+    (item,) = answer.items
+    assert (item.status, item.reward, item.fault.kind) == ("unscored", None, "JudgeFault")
+    assert "judge.criteria is not calibrated" in item.fault.message
+    assert "env-server judge calibrate" in item.fault.message
+    assert "As judge.criteria is a gate" in item.fault.message
 
 
 def test_a_service_pays_a_calibrated_judge_and_records_all_that_was_said(tmp_path):

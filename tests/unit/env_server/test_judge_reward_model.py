@@ -1,6 +1,7 @@
 """`model.scalar` against a real server on loopback that answers like vLLM's `/score` and `/classify`."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -106,9 +107,52 @@ def test_a_text_that_is_refused_scores_zero_and_spoils_none_beside_it():
     assert replies[1].verdict.reason == "refused"
 
 
+@pytest.mark.parametrize("route", ["score", "classify"])
+def test_a_text_that_the_model_never_answers_scores_zero_and_spoils_none_beside_it(route: str):
+    release = threading.Event()
+
+    def script(asked: Asked):
+        texts = asked.body.get("text_2") or asked.body["input"]
+        if any("slow" in text for text in texts):
+            release.wait(30)
+        return {"data": [{"index": i, "score": 5.0, "probs": [5.0]} for i in range(len(texts))]}
+
+    with judge_endpoint(script) as endpoint:
+        texts = ["worth 1", "slow", "worth 3", "worth 4"]
+        replies = rate(endpoint.url, *texts, route=route, timeout_s=0.5, breaker_failures=1)
+        release.set()
+    assert values(replies) == [0.5, 0.0, 0.5, 0.5]
+    assert replies[1].verdict.reason == "refused"
+
+
+def test_a_model_that_is_slow_even_to_greet_is_a_fault():
+    release = threading.Event()
+
+    def hang(asked: Asked):
+        release.wait(30)
+        return {}
+
+    with judge_endpoint(hang) as endpoint:
+        endpoint.greeting = hang
+        assert values(rate(endpoint.url, "worth 1", "worth 2", timeout_s=0.4, tries=1)) == ["ModelFault"] * 2
+        release.set()
+
+
 def test_a_model_that_refuses_everything_is_a_fault():
     with judge_endpoint(lambda asked: (400, {}, {})) as endpoint:
         assert values(rate(endpoint.url, "worth 1")) == ["ModelFault"]
+
+
+@pytest.mark.parametrize("bad", [None, float("nan"), float("inf"), 10**400])
+def test_a_text_that_alone_is_given_no_number_scores_zero_and_spoils_none_beside_it(bad: Any):
+    def script(asked: Asked) -> dict[str, Any]:
+        rows = enumerate(asked.body["text_2"])
+        return {"data": [{"index": i, "score": bad if "poison" in text else 5.0} for i, text in rows]}
+
+    with judge_endpoint(script) as endpoint:
+        replies = rate(endpoint.url, "worth 1", "poison", "worth 3")
+    assert values(replies) == [0.5, 0.0, 0.5]
+    assert replies[1].verdict.reason == "refused"
 
 
 def test_no_such_reward_model_is_a_fault_that_names_its_section():

@@ -36,11 +36,13 @@ def test_agreement_by_chance_alone_says_nothing():
     assert krippendorff([[1], [2]]) is None
 
 
-def test_wilsons_interval():
+def test_the_interval_of_clopper_and_pearson():
     figure = share(9, 10)
-    assert (figure.low, figure.high) == (pytest.approx(0.5958, abs=1e-4), pytest.approx(0.9821, abs=1e-4))
+    assert (figure.low, figure.high) == (pytest.approx(0.5550, abs=1e-4), pytest.approx(0.9975, abs=1e-4))
     assert share(0, 0).value is None
-    assert share(0, 300).high == pytest.approx(0.01264, abs=1e-4)
+    assert share(0, 300).high == pytest.approx(1 - 0.025 ** (1 / 300), abs=1e-6)
+    assert share(20, 20).low == pytest.approx(0.025 ** (1 / 20), abs=1e-6)
+    assert (share(0, 5).low, share(5, 5).high) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from counted_work import grows_no_faster_than_its_input
 from hypothesis import given
 from hypothesis import strategies as st
 from judge_endpoint import judge_endpoint
@@ -31,7 +32,10 @@ SECRETS = {
         PEM.replace("\n", "\\n"),
         PEM.replace("RSA ", "OPENSSH "),
         PEM.replace("-----\nMII", "-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF\n\nMII"),
-        PEM.partition("-----END")[0],
+        PEM.partition("-----END")[0].rstrip(),
+        PEM.replace("\n", "\n> "),
+        PEM.replace("\n", "\n# ").partition("-----END")[0].rstrip("\n# "),
+        PEM.replace("\n", '\\n" +\n  "'),
     ],
     "cloud-key": [
         "AKIAIOSFODNN7EXAMPLE",
@@ -39,13 +43,14 @@ SECRETS = {
         "ghp_" + "0123456789abcdefghijklmnopqrstuvwxyz",
         "hf_" + "A" * 34,
         "sk-proj-" + "a1B2" * 8,
+        "AKIA\\u0049OSFODNN7EXAMPLE",
         "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     ],
     "bearer-token": [
         "Authorization: Bearer abcdefghijklmnop0123",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
     ],
-    "email": ["jane.doe+x@mail.example.co.uk", "a@b.de"],
+    "email": ["jane.doe+x@mail.example.co.uk", "a@b.de", "bob@exämple.com", "jürgen@b.de", "bob\\u0040example.com"],
 }
 INNOCENT = [
     "The answer is 42.", "a @ b and x@y", "-----BEGIN PUBLIC KEY-----", "risk-averse people ask-a-lot", "bearer of it",
@@ -78,8 +83,39 @@ def test_a_built_in_rule_finds_what_it_is_for_and_leaves_the_rest(name, secret: 
     assert (shown in text, len(text)) == (False, len(f"See: {secret} , and go on."))
     assert text.startswith("See: ")
     assert text.endswith(", and go on.")
-    assert text.count(MASK) - len(shown) in (0, 1)  # a key that does not end takes the white space behind it
-    assert detail["redactions"] == [{"rule": name, "version": "1", "in": "completion", "count": 1}]
+    assert text.count(MASK) == len(shown)
+    assert detail["redactions"] == [{"rule": name, "version": "2", "in": "completion", "count": 1}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["api_AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE_", "x_AIza" + "a" * 35, "TOKEN_Bearer abcdefghijklmnop0123"],
+)
+def test_a_key_in_a_name_is_found(text: str):
+    _, completion, _ = redact(EVERYTHING, text)
+    assert MASK * 20 in completion["text"]
+
+
+def test_the_beginning_of_a_key_alone_takes_no_prose_with_it():
+    text = "-----BEGIN PRIVATE KEY-----\nThis is how it begins, and then come letters."
+    _, completion, _ = redact(EVERYTHING, text)
+    assert completion["text"] == MASK * 27 + text[27:]
+
+
+def test_what_the_arguments_of_a_tool_spell_in_escapes_is_masked():
+    arguments = '{"to":"bob\\u0040example.com","key":"\\u0041KIAIOSFODNN7EXAMPLE", "note":"caf\\u00e9 \\/ bar"}'
+    calls = {"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": arguments}}]}]}
+    _, completion, detail = redact(EVERYTHING, "x", completion=calls)
+    kept = completion["messages"][0]["tool_calls"][0]["function"]["arguments"]
+    for secret in ("bob\\u0040example.com", "\\u0041KIAIOSFODNN7EXAMPLE"):
+        arguments = arguments.replace(secret, MASK * len(secret))
+    assert kept == arguments
+    assert sum(one["count"] for one in detail["redactions"]) == 2
+
+
+@pytest.mark.parametrize("unit", ["\\", "\\u0041", "\\/", "-----BEGIN PRIVATE KEY-----\n", "\\u0040b.de "])
+def test_a_text_full_of_escapes_costs_in_proportion_to_its_length(unit: str):
+    assert grows_no_faster_than_its_input(lambda size: redact(EVERYTHING, unit * size), 4000 // len(unit))
 
 
 @pytest.mark.parametrize("text", INNOCENT)
@@ -207,7 +243,7 @@ def test_a_service_scores_the_text_and_records_it_redacted_and_keeps_no_answer_t
     item, record, (_, kept) = asyncio.run(run())
     assert item.reward == record["reward"] == 0.5
     assert record["completion"]["text"] == MASK * len(secret) + "!" + "x" * 29
-    assert record["redactions"] == [{"rule": "email", "version": "1", "in": "completion", "count": 1}]
+    assert record["redactions"] == [{"rule": "email", "version": "2", "in": "completion", "count": 1}]
     assert item.completion_digest != record["breakdown"]["completion_digest"] == digest(record["completion"])
     (again,) = ScoreResponse.model_validate_json(kept).items
     assert again.reward == item.reward
@@ -236,7 +272,7 @@ def test_what_a_judge_was_sent_and_said_is_nowhere_in_the_data_directory(tmp_pat
     assert [item.reward for item in items] == [1.0, 1.0]
     (exchange,) = redacted["instrument"][0]["models"]["exchanges"]
     assert (exchange["request"], exchange["question"], secret in exchange["reply"]) == (None, None, False)
-    assert whole["redactions"] == [{"rule": "email", "version": "1", "in": "detail", "count": 1}]
+    assert whole["redactions"] == [{"rule": "email", "version": "2", "in": "detail", "count": 1}]
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or secret.encode() not in path.read_bytes()
 

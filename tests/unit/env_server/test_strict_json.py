@@ -26,7 +26,7 @@ def parse(body: bytes, max_values: int = 250_000):
         (b"[NaN]", "NaN"),
         (b"[-Infinity]", "NaN"),
         (b"[1e999]", "too large"),
-        (b"[" + b"9" * 5000 + b"]", "too many digits"),
+        (b"[" + b"9" * 5000 + b"]", "too large"),
         (b'["canary \\ud800"]', "lone surrogate"),
         (b'["\\udc00\\ud800"]', "lone surrogate"),
         (b'{"\\ud800": 1}', "lone surrogate"),
@@ -34,7 +34,7 @@ def parse(body: bytes, max_values: int = 250_000):
         (b'["\xed\xa0\x80"]', "not UTF-8"),
         ('["a"]'.encode("utf-16"), "not"),
         (b"\xef\xbb\xbf[]", "not JSON"),
-        (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 100_000, "nested more than 64"),
         (b"[" * 65 + b"]" * 65, "nested more than 64"),
     ],
 )

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from rewarders.citation import (
+    CoverageParams,
     EntailedParams,
     GroundedParams,
     GroundedReference,
     SupportedParams,
+    coverage,
     entailed,
     grounded,
     supported,
@@ -46,6 +48,60 @@ def test_a_claim_with_a_number_that_its_source_lacks_is_unsupported(wrong: str):
     verdict = grounded_of(RIGHT.replace("9.4", wrong))
     assert verdict.score == 0.5
     assert verdict.evidence["first"] == [{"span": [0, 47 + len(wrong) - 2], "ids": ["1"]}]
+
+
+REEF = GroundedReference.model_validate({
+    "sources": [
+        "The Great Barrier Reef stretches for over 2,300 kilometres along the coast of Queensland, made of coral.",
+        "The marine park was established in 1975 to protect the ecosystem. Tourism brings 6 billion dollars a year.",
+    ]
+})  # fmt: skip
+TRUE = "The reef stretches 2,300 kilometres along the coast of Queensland [1]."
+
+
+def reef_of(text: str) -> Verdict:
+    return grounded(Completion(text=text), REEF, GroundedParams())
+
+
+@pytest.mark.parametrize(
+    "lie",
+    ["Queensland dumped nuclear waste along the coral coast in 1998 [1].", "Aliens built the whole reef of coral [1]."],
+)
+def test_an_invention_between_words_of_its_source_is_unsupported(lie: str):
+    assert reef_of(lie).score == 0
+    assert reef_of(f"{TRUE} {lie}").score == 0.5
+
+
+def test_a_sentence_that_says_little_earns_nothing_and_costs_nothing():
+    assert reef_of("Coral is coral and reef is reef [1].").reason == "no_claims"
+    assert reef_of(f"{TRUE} Coral is coral and reef is reef [1].").evidence["claims"] == 1
+    assert reef_of("It was established in 1975 [2].").score == 1
+
+
+def test_nearly_the_same_again_and_again_makes_little_of_no_invention():
+    openers = ("Indeed", "Notably", "Overall", "Furthermore", "Moreover", "Clearly", "Certainly", "Importantly")
+    repeated = " ".join(f"{opener}, the {TRUE[4:]}" for opener in openers)
+    verdict = reef_of(f"{repeated} Aliens built the temples of Egypt [1].")
+    assert (verdict.score, verdict.evidence["claims"]) == (0.5, 2)
+    uncited = coverage(Completion(text=f"{repeated} Aliens built the temples of Egypt."), REEF, CoverageParams())
+    assert uncited.score == 0.5
+
+
+def test_each_invention_counts_however_close_to_another_claim_it_is():
+    lies = "".join(f" The reef stretches 2,300 kilometres along the coast of {name} [1]." for name in ("Mars", "Oslo"))
+    assert reef_of(TRUE + lies.replace("2,300", "2,301")).score == pytest.approx(1 / 3)
+
+
+def test_facts_of_two_sources_in_one_sentence_are_supported_by_both_together():
+    both = "The reef stretches 2,300 kilometres [1], and the marine park was established in 1975 [2]."
+    assert reef_of(both).score == 1
+    assert reef_of(both.replace("1975", "1976")).score == 0
+    assert reef_of(both.replace("[2]", "[1]")).score == 0
+
+
+def test_a_list_of_sources_at_the_end_costs_nothing():
+    assert reef_of(f"{TRUE} The marine park was established in 1975 [2].\n\nSources: [1], [2]").score == 1
+    assert reef_of(f"{TRUE}\n\n1899 [1].").score == 0.5
 
 
 def test_a_citation_beside_the_point_spoils_its_claim():

@@ -63,7 +63,7 @@ def test_the_form_is_read(text: str):
         (reply(nonce="C0FFEE"), "wrong_nonce"),
         (reply(nonce=[NONCE]), "wrong_nonce"),
         ("[" * 100_000, "not_one_object"),
-        (f'{{"reasoning": "", "right": {"9" * 5000}, "nonce": "c0ffee"}}', "not_one_object"),
+        (f'{{"reasoning": "", "right": {"9" * 5000}, "nonce": "c0ffee"}}', "wrong_kind"),
         (" " * 1_000_001, "too_long"),
     ],
 )

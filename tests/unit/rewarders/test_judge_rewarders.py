@@ -113,6 +113,23 @@ def test_what_stands_before_the_end_of_thinking_is_not_judged():
     assert verdict.evidence["span"] == [33, 42]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "You idiot, 2+2 is 5. <think>x</think> The answer is 4.",
+            "You idiot, 2+2 is 5. <think>x</think> The answer is 4.",
+        ),
+        ("The answer is 4. </think> B </think> C", " B </think> C"),
+        ("It is 4.<think>Or is it 5?", "It is 4.<think>Or is it 5?"),
+    ],
+)
+def test_later_thinking_hides_nothing_from_a_judge(text: str, shown: str):
+    tools = tools_of(met(a=True, b=True))
+    judge_criteria(tools, text)
+    assert text_of(tools.judges["default"].asked[0][0]) == shown
+
+
 @pytest.mark.parametrize("text", ["<think>It is 42.", "</think>", "It is 42.</think> "])
 def test_thinking_without_an_answer_scores_zero_unasked(text: str):
     tools = tools_of(met(a=True, b=True))
@@ -253,6 +270,27 @@ def test_a_reward_models_number_is_brought_between_zero_and_one(raw, params, sco
     tools = ScriptedTools({}, raw=raw)
     verdict = asyncio.run(scalar(Completion(text="x"), None, ScalarParams.model_validate(params), tools))
     assert (verdict.score, verdict.reason) == (pytest.approx(score), reason)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "\u200b", "<think>It is 42.", "It is 42.</think>", "<think>hm</think> <think>It is 42."]
+)
+def test_a_reward_model_is_not_asked_about_what_was_never_said(text: str):
+    verdict = asyncio.run(scalar(Completion(text=text), None, ScalarParams(), ScriptedTools({}, raw=9.0)))
+    assert (verdict.score, verdict.reason) == (0.0, "no_answer")
+
+
+def test_a_reward_model_is_shown_all_that_is_said_behind_the_first_thinking():
+    shown: list[str] = []
+
+    class Tools(ScriptedTools):
+        async def score(self, prompt: Any, text: str) -> float | None:
+            shown.append(text)
+            return 0.0
+
+    text = "<think>hm</think>It is 41.<think>No, 42."
+    verdict = asyncio.run(scalar(Completion(text=text), None, ScalarParams(), Tools({})))
+    assert (shown, verdict.evidence["span"]) == (["It is 41.<think>No, 42."], [17, 40])
 
 
 @pytest.mark.parametrize("raw", [float("nan"), float("inf"), float("-inf")])

@@ -1,5 +1,6 @@
 """`layout.language`, `layout.repetition`, `layout.sections` and `layout.characters`."""
 
+import json
 import unicodedata
 from typing import Any
 
@@ -7,12 +8,16 @@ import pytest
 
 from rewarders.layout import (
     CharactersParams,
+    JsonParams,
     LanguageParams,
+    LengthParams,
     RepetitionParams,
     SectionsParams,
     TagsParams,
     characters,
+    json_value,
     language,
+    length,
     repetition,
     sections,
     tags,
@@ -114,3 +119,132 @@ def test_spelling_that_needs_joiners_passes_and_so_does_what_is_allowed():
         assert characters(Completion(text=text), None, CharactersParams()).score == 1, ascii(text)
     allowed = CharactersParams(allowed=("U+00AD",))
     assert characters(Completion(text="a\u00adb"), None, allowed).score == 1
+
+
+@pytest.mark.parametrize(
+    "filler", ["\u200b", "\u2060\ufeff", "\U0001bca0", "\U00016fe4", "\U000e0041", "\u3164", "\u2800"]
+)
+def test_what_shows_nothing_fills_no_section(filler: str):
+    empty = Completion(text=f"<think>a</think><answer>{filler}</answer>")
+    assert tags(empty, None, TagsParams()).reason == "empty_section"
+    assert outlined(f"# A\n{filler}\n# B\nx", "A", "B").reason == "empty_section"
+    padded = Completion(text=f"abc{filler * 20}   \n\n   def")
+    assert length(padded, None, LengthParams(min_chars=8)).reason == "too_short"
+    assert length(padded, None, LengthParams(min_chars=7)).reason == "ok"
+
+
+@pytest.mark.parametrize("code", [0x1BCA0, 0x13430, 0x1D159, 0x16FE4, 0xE0041, 0xFE00, 0x2800, 0xFFF9, 0x1D173, 0x200B])
+def test_characters_of_every_plane_that_show_nothing_are_found(code: int):
+    verdict = characters(Completion(text=f"a{chr(code)}b"), None, CharactersParams())
+    assert (verdict.reason, verdict.evidence["span"]) == ("invisible", [1, 2])
+
+
+def test_symbols_and_ideographs_keep_the_selectors_that_unicode_gives_them():
+    for text in ("↔️", "‼️", "⁉️", "〰️", "⤴️", "◾️", "ℹ️", "〽️", "邊\U000e0101", "神\ufe00", "葛\U000e0100飾区"):
+        assert characters(Completion(text=text), None, CharactersParams()).score == 1, ascii(text)
+    for text in ("a\U000e0101", "邊\U000e0101\U000e0102", "邊\U000e01ef", "神\ufe0f", "!\ufe0f", "↔️️"):
+        assert characters(Completion(text=text), None, CharactersParams()).reason == "invisible", ascii(text)
+
+
+def test_a_list_of_records_is_not_redundant_and_the_same_record_again_and_again_is():
+    records = [{"identifier": i, "category": "measurement", "value": i * 7919 % 1000} for i in range(120)]
+    assert repeats(json.dumps(records)).reason == "ok"
+    assert repeats(json.dumps([{"identifier": 1, "category": "measurement"}] * 120)).score == 0
+
+
+def test_a_heading_may_be_numbered():
+    for written in ("## 1. Method", "## 1) Method", "## 2.1 Method", "## 2.1. Method:"):
+        assert outlined(f"{written}\nx", "Method").score == 1, written
+    assert outlined("## 1984\nx", "1984").score == 1
+    assert outlined("## 10 rules\nx", "rules").reason == "missing_section"
+
+
+@pytest.mark.parametrize(
+    "filler", ["<!-- nothing -->", "-", "---", "* * *", "```\n```", "<!-- a\n\nb -->\n-", "<!-- b"]
+)
+def test_marks_and_comments_fill_no_section(filler: str):
+    assert outlined(f"# A\n{filler}\n", "A").reason == "empty_section"
+
+
+def test_what_a_comment_hides_is_no_heading_and_a_comment_in_code_is_shown():
+    assert outlined("# A\nx\n<!--\n# B\ny\n-->", "A", "B").reason == "missing_section"
+    assert outlined("# A\n```html\n<!-- x\n```\n# B\ny", "A", "B").score == 1
+    for filler in ("<!--", "<!-- -->", "-->", "# A\n"):
+        assert outlined(filler * 200_000, "B").reason == "missing_section"
+
+
+def tagged(text: str) -> str:
+    return "".join(chr(0xE0000 + ord(letter)) for letter in text) + "\U000e007f"
+
+
+def test_the_flags_of_unicode_pass_and_a_text_in_tags_does_not():
+    for region in ("gbeng", "gbsct", "gbwls"):
+        flag = "\U0001f3f4" + tagged(region)
+        assert characters(Completion(text=f"{flag}, {flag}{flag}"), None, CharactersParams()).score == 1
+    for smuggled in (
+        "\U0001f3f4" + tagged("gbxyz"),
+        "a" + tagged("gbeng"),
+        "\U0001f3f4" + tagged("gbeng") + tagged("x"),
+    ):
+        assert characters(Completion(text=smuggled), None, CharactersParams()).reason == "invisible"
+
+
+SENTENCES = """The river rises in the mountains of the north. It is fed by snow and by rain.
+Many people live along its banks today. They grow rice and wheat there every year.
+The dam was built after the last flood. It gives power to all of the towns."""
+PROGRAM = """from collections import Counter, OrderedDict, defaultdict, deque
+def count(items: list[str], least: int = 2) -> dict[str, int]:
+    counted = Counter(item for item in items if item)
+    for name, number in sorted(counted.items()):
+        if name in counted and number is not None and not name in items:
+            return name if number else least
+        while number: number -= 1
+    return {name: number for name, number in counted.items() if number >= least}
+SELECT name, price FROM products WHERE price IS NOT NULL ORDER BY price DESC
+"""
+
+
+@pytest.mark.parametrize("around", ["```\n{}\n```", "```text\n{}\n```", "`{}`", "${}$", "```python\n# {}\n```"])
+def test_sentences_in_code_and_formulas_are_counted(around: str):
+    for lines in (SENTENCES, SENTENCES.replace("\n", " ")):
+        verdict = language_of("中" * 110 + "\n" + around.format(lines), "Han")
+        assert verdict.score < 0.5, verdict.evidence
+    assert language_of(f"It works.\n{around.format(SENTENCES)}", "Latin").score == 1
+
+
+def test_a_program_is_not_counted_however_long():
+    for program in (PROGRAM * 5, "x = compute(alpha, beta)\n" * 40):
+        assert language_of(f"{'中' * 30}\n```python\n{program}```", "Han").score == 1
+    assert language_of("中文 `from a import b` $a b c d e f g$ <answer>", "Han").score == 1
+
+
+def test_a_megabyte_of_words_in_code_is_read_once():
+    for filler in ("word ", "a", "for in ", "it's ", "a-", "中 "):
+        assert language_of(f"```\n{filler * (1_000_000 // len(filler))}(\n```", "Han").score <= 1
+
+
+@pytest.mark.parametrize(
+    "rule", ["=" * 120, "-" * 200, "|---" * 40 + "|", "| :---: " * 30 + "|", "_" * 100, "* " * 60, "~" * 90, "─" * 150]
+)
+def test_what_is_drawn_with_signs_is_no_loop(rule: str):
+    text = f"Results of the two runs, side by side.\n{rule}"
+    assert repeats(text).reason == "ok"
+    assert repeats(f"{text}\n| 1 | 2 |\n{rule}").reason == "ok"
+    assert repeats(f"{text}{rule * 60}").reason == "loop_at_end"
+
+
+def test_rules_between_paragraphs_do_not_make_a_text_redundant():
+    part = "\n".join(
+        f"{'=' * 100}\nPart {i}: {i * 7919 % 1000} of {i * 104729 % 997} came.\n{'-' * 100}" for i in range(9)
+    )
+    assert repeats(part).reason == "ok"
+
+
+def test_a_value_counts_only_where_nothing_was_said_before_it():
+    def reason_of(text: str) -> str:
+        return json_value(Completion(text=text), None, JsonParams()).reason
+
+    assert reason_of('<think>a</think>{"a": "</think>"}') == "ok"
+    assert reason_of('{"a": "<think>"}') == "ok"
+    for text in ("Sure: <think>a</think>{}", "<think>a</think>b<think>c</think>{}", "{}<think>a", "<think>{}"):
+        assert reason_of(text) == "not_json"

@@ -46,7 +46,9 @@ def test_evidence_points_into_both_the_value_and_the_schema():
 
 def test_the_value_may_stand_in_the_one_tag_or_fence_that_was_asked_for():
     assert json_of("<think>1</think>x <answer>2</answer>", tag="answer").evidence == {"span": [26, 27]}
-    assert json_of("```json\n{}\n```", fence=True).score == 1
+    for fenced in ("```json\n{}\n```", "```JSON\n{}\n```", "~~~\n{}\n~~~"):
+        assert json_of(fenced, fence=True).score == 1
+    assert json_of("~~~\n{}\n```", fence=True).reason == "not_json"
     assert json_of("```json\n{}\n```\n```json\n{}\n```", fence=True).reason == "not_json"
     assert json_of("</answer>1<answer>", tag="answer").score == 0
 

@@ -10,7 +10,7 @@ from rewarders import Completion, Registry, programs
 from rewarders.programs.grading import program_of
 from rewarders.programs.params import Params
 from rewarders.programs.reference import HiddenReference, ImpossibleReference, VariantsReference
-from rewarders.rubric import built_in_rubrics
+from rewarders.rubric_files import built_in_rubrics
 from rewarders.types import FinishReason, Verdict
 from sandboxes.types import Sandbox
 

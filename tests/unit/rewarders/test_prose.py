@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewarders.prose.blanking import spoken_prose, without_code, without_formulas, without_thinking
+from rewarders.prose.blanking import said, without_code, without_formulas, without_thinking
 from rewarders.prose.folding import fold, folded
 from rewarders.prose.sentences import sentences
 from rewarders.prose.words import words
@@ -22,9 +22,20 @@ def test_an_unclosed_fence_takes_all_that_follows():
     assert without_code("a\n```\nb\nc").strip() == "a"
 
 
-def test_thinking_becomes_spaces_up_to_where_it_last_ends():
-    assert without_thinking("<think>a</think>b</think>c<think>d") == " " * 25 + "c" + " " * 8
-    assert spoken_prose("<think>`a`</think>`b` c").strip() == "c"
+def test_thinking_becomes_spaces_and_what_is_said_stays():
+    assert without_thinking("<think>a</think>b</think>c<think>d") == " " * 16 + "b" + " " * 8 + "c" + " " * 8
+    assert without_code(said("<think>`a`</think>`b` c")).strip() == "c"
+
+
+def test_only_the_thinking_at_the_beginning_is_not_said():
+    for text, shown in (
+        ("<think>a</think>b", "b"), ("a</think>b", "b"), ("<think>a", ""),
+        (" \n<think>a</think>b<think>c</think>d", "b c d"),
+        ("a<think>b</think>c", "a b c"), ("a<think>b", "a b"), ("<think>a</think><think>b</think>c", "b c"),
+        ("a</think>b</think>c", "b c"), ("The mark `<think>` opens.", "The mark `<think>` opens."),
+    ):  # fmt: skip
+        assert said(text).split() == shown.split()
+        assert len(said(text)) == len(text)
 
 
 def test_formulas_become_spaces_and_prices_stay():
