@@ -119,10 +119,13 @@ def _spelled(text: str, secrets: tuple[str, ...]) -> Iterator[Hit]:
 
 def _encoded(text: str, secrets: tuple[str, ...], encoding: "_Encoding") -> Iterator[Hit]:
     """Whatever of a text can be decoded, read like any text: at each alignment, since something may stand before."""
-    prepared = encoding.prepare(text)
-    squeezed = "".join(encoding.kept.findall(prepared))
+    prepared, worthwhile = encoding.prepare(text), _long_enough_for(secrets)
+    squeezed = prepared.encode("ascii", "replace").translate(None, encoding.dropped)
     for skipped in range(encoding.chars):
-        pieces = list(_READABLE.finditer(encoding.decode(squeezed[skipped:])))
+        read = encoding.decode(squeezed[skipped:])
+        if not worthwhile.search(read.decode("utf-8", "replace")):
+            continue
+        pieces = list(_READABLE.finditer(read))
         decoded = _NEVER_TOLD.join(piece[0].decode("utf-8", "ignore") for piece in pieces)
         for secret, variant, (start, end) in _spelled(decoded, secrets):
             if variant is Variant.PLAIN:
@@ -197,6 +200,13 @@ def _long(secret: str) -> tuple[tuple[Variant, str], ...]:
     return (Variant.PLAIN, letters), (Variant.REVERSED, turned), (Variant.ROT13, rotated)
 
 
+@lru_cache(maxsize=256)
+def _long_enough_for(secrets: tuple[str, ...]) -> re.Pattern[str]:
+    """Readable text that the shortest of the secrets has room in: hardly ever there where nothing was encoded."""
+    fewest = min(len(_skeleton(secret)) for secret in secrets)
+    return re.compile(rf"[^\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{{{fewest}}}")
+
+
 def _skeleton(text: str) -> str:
     return "".join(_LETTERS.findall(as_latin(fold(text))))
 
@@ -208,7 +218,9 @@ class _Encoding(NamedTuple):
     prepare: Callable[[str], str]
     """The text in one alphabet, at its offsets."""
     kept: re.Pattern[str]
-    decode: Callable[[str], bytes]
+    dropped: bytes
+    """What is not kept."""
+    decode: Callable[[bytes], bytes]
     chars: int
     """This many characters ..."""
     size: int
@@ -219,15 +231,19 @@ def _without_prefixes(text: str) -> str:
     return _HEX_PREFIX.sub(lambda prefix: " " * len(prefix[0]), text.translate(_LOWER))
 
 
-def _from_base64(text: str) -> bytes:
-    return binascii.a2b_base64(text + "A" * (-len(text) % 4))
+def _from_base64(text: bytes) -> bytes:
+    return binascii.a2b_base64(text + b"A" * (-len(text) % 4))
 
 
-def _from_hex(text: str) -> bytes:
-    return bytes.fromhex(text[: len(text) // 2 * 2])
+def _from_hex(text: bytes) -> bytes:
+    return binascii.unhexlify(text[: len(text) // 2 * 2])
+
+
+def _all_but(kept: re.Pattern[str]) -> bytes:
+    return bytes(code for code in range(256) if code > 127 or not kept.match(chr(code)))
 
 
 _ENCODINGS = (
-    _Encoding(Variant.BASE64, lambda text: text.translate(_URL_SAFE), _BASE64, _from_base64, 4, 3),
-    _Encoding(Variant.HEX, _without_prefixes, _HEX, _from_hex, 2, 1),
+    _Encoding(Variant.BASE64, lambda text: text.translate(_URL_SAFE), _BASE64, _all_but(_BASE64), _from_base64, 4, 3),
+    _Encoding(Variant.HEX, _without_prefixes, _HEX, _all_but(_HEX), _from_hex, 2, 1),
 )
