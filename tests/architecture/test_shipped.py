@@ -12,7 +12,7 @@ import yaml
 
 from env_server.config import ServiceConfig, load_config
 from rewarders.registry import Registry
-from rewarders.rubric import load_rubric
+from rewarders.rubric_files import load_rubric
 from trainer.config import SftConfig, TrainConfig
 from trainer.config_file import load_config as load_trainer_config
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 TOML = sorted(
     p
     for p in ROOT.rglob("*.toml")
-    if not {".venv", ".venv-vllm", "runs", "demo-out", "build"} & set(p.relative_to(ROOT).parts)
+    if not {".venv", ".venv-vllm", ".venv-clients", "runs", "demo-out", "build"} & set(p.relative_to(ROOT).parts)
 )
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")] + sorted(
@@ -99,12 +99,31 @@ def test_every_configuration_in_the_documents_is_one(block: str):
     ServiceConfig.model_validate(tomllib.loads(block))
 
 
-def test_the_composition_gives_the_service_no_privileges_and_stays_on_this_host():
-    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"].values()
-    assert "privileged" not in service
+COMPOSITION = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+INTERNAL = {name for name, network in COMPOSITION["networks"].items() if network and network.get("internal")}
+
+
+@pytest.mark.parametrize("name", COMPOSITION["services"])
+def test_a_container_of_the_composition_has_no_privileges_and_stays_on_this_host(name: str):
+    service = COMPOSITION["services"][name]
+    assert not {"privileged", "cap_add", "devices", "pid", "ipc", "network_mode"} & set(service)
     assert service["cap_drop"] == ["ALL"]
     assert service["read_only"] is True
-    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert service["healthcheck"]["test"]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    assert not any("docker.sock" in volume for volume in service.get("volumes", ()))
+
+
+@pytest.mark.parametrize("name", ["sandboxes", "postgres", "vllm", "trainer"])
+def test_what_runs_programs_or_holds_records_leads_nowhere(name: str):
+    assert set(COMPOSITION["services"][name]["networks"]) <= INTERNAL
+
+
+def test_only_the_service_and_the_trainer_meet_others_on_their_networks():
+    shared = {name: set(service["networks"]) for name, service in COMPOSITION["services"].items()}
+    others = set(shared) - {"env-server", "trainer"}
+    assert not [(one, two) for one in others for two in others - {one} if shared[one] & shared[two] - {"policy"}]
 
 
 def test_the_project_says_its_licence_once_and_everywhere():

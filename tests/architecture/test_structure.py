@@ -65,6 +65,7 @@ def test_nothing_has_a_vague_name():
         ("import rewarders.maths, rewarders.layout", {"torch", "fastapi", "httpx", "sympy", "numpy"}),
         ("import sandboxes", {"torch", "fastapi", "httpx", "docker", "rewarders"}),
         ("import env_server.client", {"torch", "fastapi", "starlette", "uvicorn", "sqlalchemy", "sympy"}),
+        ("import env_server.dialects.trl, env_server.dialects.verl", {"torch", "trl", "verl", "numpy", "fastapi"}),
         ("import env_server.cli", {"torch", "fastapi", "uvicorn", "sqlalchemy", "sympy", "httpx"}),
         ("import env_server.worker_process", {"torch", "fastapi", "asyncio", "sqlalchemy"}),
         ("import trainer.cli", {"torch", "transformers", "fastapi", "sqlalchemy", "numpy", "matplotlib"}),

@@ -1,0 +1,21 @@
+"""The body of `/metrics`: of this process alone, or of all server processes that share a directory."""
+
+import os
+
+from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+
+SHARED_DIR = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable of prometheus_client. It has to be set before the process starts."""
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each one, of which Prometheus makes nothing
+
+
+def exposition(registry: CollectorRegistry) -> bytes:
+    """In Prometheus' text format."""
+    if not os.environ.get(SHARED_DIR):
+        return generate_latest(registry)
+    everyone = CollectorRegistry()
+    MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+    return generate_latest(everyone)
