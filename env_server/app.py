@@ -6,16 +6,22 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from env_server.build import SERVICE_BUILD
 from env_server.calls import CallPool
-from env_server.config import RemoteConfig, SandboxConfig, ServiceConfig
-from env_server.engine import SERVICE_BUILD, Engine
+from env_server.config import LedgerConfig, RemoteConfig, SandboxConfig, ServiceConfig
+from env_server.dialects import nemo_gym, openrlhf, slime
+from env_server.engine import Engine
 from env_server.idempotency import Replays
 from env_server.isolation import LoadedPlugins, load_plugins
 from env_server.judges.calibrations import Calibrations
 from env_server.judges.keeper import ModelKeeper
 from env_server.ledger.reader import LedgerReader
+from env_server.ledger.rubrics import remember_rubrics
 from env_server.ledger.writer import LedgerWriter
-from env_server.routes import documents, reading, score
+from env_server.observing.metrics import Metrics
+from env_server.observing.polling import Poll
+from env_server.redaction import Redactor
+from env_server.routes import documents, metrics, reading, records, score
 from env_server.rubric_book import RubricBook
 from env_server.sandbox_keeper import Backend, SandboxKeeper
 from env_server.service import Service
@@ -33,12 +39,19 @@ more places than turns, each call could hold one and wait for a second for ever.
 def create_app(service: Service) -> FastAPI:
     """The HTTP face of a service that is open."""
     app = documents.DocumentedApp(
-        title="Assay reward service", version=SERVICE_BUILD.split()[1], docs_url=None, redoc_url=None
-    )
+        title="Assay reward service", version=SERVICE_BUILD.split()[1], docs_url=None, redoc_url=None,
+        # FastAPI's own would export messages of exceptions, and what a request held that is refused.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )  # fmt: skip
     app.state.service = service
     documents.install(app)
     app.include_router(score.router)
     app.include_router(reading.router)
+    app.include_router(records.router)
+    app.include_router(metrics.router)
+    app.include_router(openrlhf.router)
+    app.include_router(slime.router)
+    app.include_router(nemo_gym.router)
     return app
 
 
@@ -55,17 +68,20 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
     plugins = load_plugins(config)
     registry = plugins.registry
     _check_budgets(registry, config)
-    rubrics = RubricBook(config.rubrics.values(), registry)
+    rubrics = RubricBook(config.rubrics.values(), registry, memory_bytes=config.workers.memory_bytes)
     sandbox = SandboxKeeper(build_sandbox(config.sandbox) if rubrics.has_async_parts else None)
     pool = build_pools(config, plugins)
     calls = CallPool(config.calls, sandbox, build_models(config), config.sandbox.parallel)
     async with AsyncExitStack() as closing:
-        ledger, reader = _open_ledger(config, closing)
+        ledger, reader = _open_ledger(config, rubrics, closing)
         closing.push_async_callback(pool.close)
         await pool.start()
         closing.push_async_callback(calls.close)
         await calls.start()
-        yield Service(config, registry, Engine(rubrics, pool, calls, ledger), sandbox, Replays(ledger), reader)
+        counting = Metrics()
+        engine = Engine(rubrics, pool, calls, ledger, build_redactor(config), counting)
+        poll = Poll(counting.registry)
+        yield Service(config, registry, engine, sandbox, Replays(ledger), reader, counting, poll)
 
 
 def build_models(config: ServiceConfig) -> ModelKeeper:
@@ -74,10 +90,17 @@ def build_models(config: ServiceConfig) -> ModelKeeper:
     from env_server.judges.memory import Memory
     from env_server.judges.reward_model import ConfiguredRewardModel
 
-    memory = Memory(config.ledger.data_dir if config.ledger.enabled else None)
+    redactor = build_redactor(config)
+    may_keep = redactor.finds_nothing if redactor else None
+    memory = Memory(config.ledger.data_dir if config.ledger.enabled else None, may_keep)
     judges = {name: ConfiguredJudge(name, one, memory) for name, one in config.judges.items()}
     models = {name: ConfiguredRewardModel(name, one) for name, one in config.reward_models.items()}
     return ModelKeeper(judges, models, Calibrations.load(config.calibration), memory)
+
+
+def build_redactor(config: ServiceConfig) -> Redactor | None:
+    """What takes secrets out of records; None where no rule is configured."""
+    return Redactor.of(config.redaction.built_in, config.redaction.rules)
 
 
 def build_pools(config: ServiceConfig, plugins: LoadedPlugins) -> WorkerPools:
@@ -148,15 +171,28 @@ def _check_budgets(registry: Registry, config: ServiceConfig) -> None:
             )
 
 
-def _open_ledger(config: ServiceConfig, closing: AsyncExitStack) -> tuple[LedgerWriter | None, LedgerReader | None]:
+def build_writer(config: LedgerConfig) -> LedgerWriter:
+    """A writer of the ledger, with a slot and a tree of its own, for a service or for one command.
+
+    Raises:
+        ConfigError, LedgerError: the ledger cannot be opened.
+    """
+    return LedgerWriter(
+        config.place,
+        max_waiting_records=config.max_waiting_records,
+        keep_replies_s=config.keep_replies_h * 3600,
+        publish_dir=config.publish_dir,
+    )
+
+
+def _open_ledger(
+    config: ServiceConfig, rubrics: RubricBook, closing: AsyncExitStack
+) -> tuple[LedgerWriter | None, LedgerReader | None]:
     if not config.ledger.enabled:
         return None, None
-    writer = LedgerWriter(
-        config.ledger.data_dir,
-        max_waiting_records=config.ledger.max_waiting_records,
-        keep_replies_s=config.ledger.keep_replies_h * 3600,
-    )
+    remember_rubrics(config.ledger.place, rubrics.rubrics)
+    writer = build_writer(config.ledger)
     closing.callback(writer.close)
-    reader = LedgerReader(config.ledger.data_dir)
+    reader = LedgerReader(config.ledger.place)
     closing.callback(reader.close)
     return writer, reader

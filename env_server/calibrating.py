@@ -1,6 +1,7 @@
 """`env-server judge calibrate`: a judge tried on labelled data, through the very path by which it would be paid."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from env_server.judges.statistics import Rated, bootstrapped, share
 from env_server.rubric_book import RubricBook
 from env_server.sandbox_keeper import SandboxKeeper
 from env_server.worker_process import Reply
-from rewarders.errors import ConfigError, InvalidTask
+from rewarders.errors import ConfigError, InvalidTask, JudgeFault
 from rewarders.registry import RewarderSpec
 from rewarders.rubric import Part
 from rewarders.types import Verdict
@@ -65,12 +66,16 @@ def calibrate(
     """Ask about every item and say how well the answers agree with the labels.
 
     Raises:
-        ConfigError: the labelled items do not fit the part, or no item could be judged.
+        ConfigError: the labelled items do not fit the part.
+        JudgeFault: not one item could be judged.
     """
     judged = asyncio.run(_judge_all(config, _calls(part, spec, data.items), data.items, advance))
     if all(one.verdict is None for one in judged):
         fault = judged[0].reply.fault
-        raise ConfigError(f"not one item could be judged: {fault.message if fault else ''}")
+        raise JudgeFault(
+            f"not one item could be judged: {fault.message if fault else ''}",
+            hint="`env-server judge show` asks each judge something harmless",
+        )
     identities = {str(exchange["identity"]) for one in judged for exchange in one.exchanges if "identity" in exchange}
     return Calibration(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -81,7 +86,7 @@ def calibrate(
         data_digest=data.digest,
         items=sum(one.verdict is not None for one in judged),
         figures=_figures(judged),
-        counts=_counts(judged),
+        counts={**counts(judged), "repeated": data.repeated},
     )
 
 
@@ -142,16 +147,28 @@ def _opinions(one: Judged) -> list[dict[str, Any]]:
     return [found for found in opinions if isinstance(found, dict)] if isinstance(opinions, list) else []
 
 
-def _counts(judged: Sequence[Judged]) -> dict[str, int]:
+def counts(judged: Sequence[Judged]) -> dict[str, int]:
+    """How many of what."""
     exchanges = [exchange for one in judged for exchange in one.exchanges]
     return {
         "items": len(judged),
-        "good": sum(one.item.label for one in judged),
+        "good": sum(one.item.label for one in judged if one.verdict),
+        "bad": sum(not one.item.label for one in judged if one.verdict),
+        "own": sum(_is_own(one) for one in judged),
         "requests": sum(not exchange["cached"] for exchange in exchanges),
         "cached": sum(bool(exchange["cached"]) for exchange in exchanges),
         "unreadable": sum(bool(exchange.get("problem")) for exchange in exchanges),
         "tokens": sum(sum(exchange["tokens"].values()) for exchange in exchanges if not exchange["cached"]),
     }
+
+
+def _is_own(one: Judged) -> bool:
+    """Whether the judge's own model wrote the completion, as far as `policy_version` tells."""
+    author = (one.item.completion.policy_version or "").casefold()
+    asked = {str(exchange.get("request", {}).get("model", "")) for exchange in one.exchanges}
+    reported = {str((exchange.get("reported") or {}).get("model") or "") for exchange in one.exchanges}
+    names = {name.rpartition("/")[2].casefold() for name in asked | reported} - {""}
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", author) for name in names)
 
 
 def _used(one: Judged, what: str) -> float:

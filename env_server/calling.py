@@ -1,7 +1,7 @@
 """One call of an async rewarder: its attempts, its deadline, and what it comes to. Always a reply, never an error."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,10 @@ class Call:
     reference: BaseModel | None
     params: dict[str, Any]
     prompt: Sequence[Message] = ()
+    recorded: Mapping[str, Any] | None = None
+    """Of a replay: what a record has under `models`, which answers in their place."""
+    fresh: bool = False
+    """Of a replay that asks the judges once more: what they answered before is left aside."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Caller:
 
     async def _attempt(self, call: Call, attempt: int, meter: Meter, watch: Stopwatch) -> Verdict | Fault:
         """In a task of its own: whatever a plug-in does to it, it is ended, and its tools with it."""
-        tools = CallTools(self.keeper, self.turns, meter, watch, models=self.models, prompt=call.prompt)
+        tools = self._tools(call, meter, watch)
         task = asyncio.create_task(_judge(call, tools, attempt), name=call.spec.name)
         try:
             await self._wait(task, watch)
@@ -73,6 +77,17 @@ class Caller:
             await _end(task)
             await tools.end()
         return _outcome(task, call.spec.name) if in_time else self._overdue(call, attempt)
+
+    def _tools(self, call: Call, meter: Meter, watch: Stopwatch) -> CallTools:
+        recorded = None
+        if call.recorded is not None:
+            from env_server.judges.recorded import RecordedModels
+
+            recorded = RecordedModels(call.recorded, call.prompt)
+        return CallTools(
+            self.keeper, self.turns, meter, watch,
+            models=self.models, prompt=call.prompt, recorded=recorded, fresh=call.fresh,
+        )  # fmt: skip
 
     async def _wait(self, task: asyncio.Task[Any], watch: Stopwatch) -> None:
         """Until it is done or its time is spent; looked at again where a queue stopped the watch meanwhile."""

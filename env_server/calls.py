@@ -56,7 +56,7 @@ class CallPool:
             parallel: how many calls may use the sandbox at once.
             patience_s: how long the loop may be blocked before it is given up.
         """
-        self._config, self._keeper, self._models, self._patience_s = config, keeper, models, patience_s
+        self._config, self._keeper, self.models, self._patience_s = config, keeper, models, patience_s
         self._caller = Caller(keeper, models, asyncio.Semaphore(parallel), config.timeout_s)
         self._thread = LoopThread("calls")
         self._queue: asyncio.Queue[_Ticket] = asyncio.Queue()
@@ -76,6 +76,11 @@ class CallPool:
     def trouble(self) -> str | None:
         """Why no call can be made just now, if none can."""
         return self._trouble
+
+    @property
+    def unanswered(self) -> int:
+        """Calls that wait or are under way."""
+        return len(self._unanswered)
 
     def require_room(self, count: int) -> None:
         """Raises Overloaded when `count` more calls would be too many."""
@@ -148,5 +153,5 @@ class CallPool:
         for place in self._places:
             place.cancel()
         await asyncio.gather(*self._places, return_exceptions=True)
-        await self._models.close()
+        await self.models.close()
         await self._keeper.close()

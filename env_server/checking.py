@@ -57,11 +57,8 @@ def _rubrics(config: ServiceConfig) -> str:
 def _ledger(config: ServiceConfig) -> str:
     if not config.ledger.enabled:
         return "off: nothing will be recorded"
-    writer = LedgerWriter(
-        config.ledger.data_dir, max_waiting_records=1, keep_replies_s=config.ledger.keep_replies_h * 3600
-    )
-    writer.close()
-    return f"{config.ledger.data_dir} can be written"
+    LedgerWriter(config.ledger.place).close()
+    return f"{config.ledger.place} can be written"
 
 
 async def _sandbox(config: ServiceConfig) -> str:

@@ -1,4 +1,4 @@
-"""`env-server`: serve, check, check-tasks, score, audit; `plugins`, `sandbox` and `judge` are in files of their own.
+"""`env-server`: serve, check, check-tasks, score; the other groups of commands are in files of their own.
 
 Exit codes: 0 yes; 1 the thing asked about is bad; 2 asked wrongly; 3 could not find out.
 """
@@ -6,25 +6,27 @@ Exit codes: 0 yes; 1 the thing asked about is bad; 2 asked wrongly; 3 could not 
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from env_server.audit_cli import audit
 from env_server.config import load_config
 from env_server.judge_cli import judge
 from env_server.plugins_cli import plugins
+from env_server.rubric_cli import rubric
 from env_server.sandbox_cli import sandbox
 from env_server.terminal import AsJson, ConfigFile, err, mark, out, plain, print_json
-from rewarders.errors import AssayError, ConfigError, LedgerError, PluginError
+from rewarders.errors import AssayError, ConfigError, NotFound, PluginError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The Assay reward service.")
-audit = typer.Typer(no_args_is_help=True, help="The ledger: look at records and verify the chain. Needs no server.")
 app.add_typer(plugins, name="plugins")
 app.add_typer(audit, name="audit")
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(judge, name="judge")
+app.add_typer(rubric, name="rubric")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where the ledger lives [./assay-data].")]
 
@@ -44,7 +46,13 @@ def exit_codes() -> Iterator[None]:
         err.print(f"[red]error:[/] {plain(str(error))}")
         if error.hint:
             err.print(f"[dim]hint:[/]  {plain(error.hint)}")
-        sys.exit(2 if isinstance(error, ConfigError | PluginError) else 3)
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: AssayError) -> int:
+    if isinstance(error, NotFound):
+        return 1
+    return 2 if isinstance(error, ConfigError | PluginError) else 3
 
 
 @app.command()
@@ -85,13 +93,15 @@ def score(
     data_dir: DataDir = None,
     ledger: Annotated[bool, typer.Option(help="Record the rewards, as the service does.")] = True,
     run: Annotated[str | None, typer.Option(help="Name of the run the records belong to.")] = None,
+    step: Annotated[int | None, typer.Option(help="Step of that run, for weights with a schedule.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say in each result where its reward came from.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a file with the service's own engine, without a server. Leaves with 1 if an item was not scored."""
-    from env_server.offline import score_file
+    from env_server.offline import named_run, score_file
 
     overrides = {"ledger.data_dir": data_dir, "ledger.enabled": None if ledger else False}
-    summary = score_file(load_config(config, overrides), items, output, run)
+    summary = score_file(load_config(config, overrides), items, output, named_run(run, step), explain=explain)
     if as_json:
         print(json.dumps(summary.as_json()), file=sys.stderr if output is None else sys.stdout)
     else:
@@ -115,50 +125,6 @@ def check_tasks(
     tally = task_checking.check_tasks(settings, tasks, rubric, report.add)
     report.close(tally)
     raise typer.Exit(0 if tally.is_sound(strict=strict) else 1)
-
-
-@audit.command("show")
-def audit_show(record_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show one record: the task, the completion, and where the reward came from."""
-    from env_server.ledger.reader import LedgerReader
-
-    with closing(LedgerReader(_ledger_dir(data_dir))) as reader:
-        record = reader.record(record_id)
-    if record is None:
-        err.print(f"[red]there is no record {plain(record_id)}[/]")
-        raise typer.Exit(1)
-    if as_json:
-        print_json(record)
-    else:
-        out.print_json(data=record)
-
-
-@audit.command("verify")
-def audit_verify(
-    data_dir: DataDir = None,
-    head: Annotated[str | None, typer.Option(help="A head printed earlier: the chain has to pass through it.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check every record and every link. Leaves with 1 if something was changed, removed or reordered."""
-    from env_server.verifying import verify
-
-    verification = verify(_ledger_dir(data_dir), head)
-    if as_json:
-        found = [finding.__dict__ for finding in verification.findings]
-        print_json({"records": verification.count, "head": verification.head, "findings": found})
-    else:
-        for finding in verification.findings:
-            out.print(f"[red]{finding.kind}[/] at {finding.seq}: {plain(finding.detail)}")
-        verdict = "[red]the ledger does not verify[/]" if verification.findings else "[green]ok[/]"
-        out.print(f"{verdict}: {verification.count} records, head {verification.head}")
-    raise typer.Exit(1 if verification.findings else 0)
-
-
-def _ledger_dir(data_dir: Path | None) -> Path:
-    directory = load_config(None, {"ledger.data_dir": data_dir}).ledger.data_dir
-    if not directory.is_dir():
-        raise LedgerError(f"there is no directory {directory}", hint="give the service's data directory to --data-dir")
-    return directory
 
 
 def _say_ready(url: str) -> None:

@@ -7,17 +7,19 @@ from what the service recorded, never scored twice. Imports no server code.
 import asyncio
 import random
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
+from env_server.record_filter import MOST_A_PAGE, MOST_WHOLE, RecordFilter
 from env_server.schemas import Item, Problem, Run, ScoreRequest, ScoreResponse
 from rewarders.errors import AssayError, ConfigError
 
 T = TypeVar("T")
+EVERY_REWARD = RecordFilter()
 _RETRIED_STATUSES = {409, 429, 502, 503, 504}
 _LONGEST_PAUSE_S = 10.0
 
@@ -48,7 +50,12 @@ class AsyncRewardClient:
         self._retries = retries
 
     async def score(
-        self, items: Sequence[Item], run: Run | None = None, idempotency_key: str | None = None
+        self,
+        items: Sequence[Item],
+        run: Run | None = None,
+        idempotency_key: str | None = None,
+        *,
+        explain: bool = False,
     ) -> ScoreResponse:
         """Score a batch; the answer holds one entry an item, in order.
 
@@ -57,12 +64,14 @@ class AsyncRewardClient:
             run: the training run and step the batch belongs to.
             idempotency_key: name of this request; a random one if not given. Sending the same items under the same
                 key again, even after a crash, gives the recorded answer.
+            explain: whether each entry says in a sentence where its reward came from.
 
         Raises:
             ServiceUnreachable: no answer after every retry.
             RequestRefused: the service will not take the request as it is.
         """
-        body = ScoreRequest.model_construct(items=list(items), run=run).model_dump_json(exclude_none=True)
+        request = ScoreRequest.model_construct(items=list(items), run=run, explain=explain)
+        body = request.model_dump_json(exclude_none=True)
         headers = {"content-type": "application/json", "idempotency-key": idempotency_key or uuid.uuid4().hex}
         response = await self._persist("POST", "/v1/score", content=body.encode(), headers=headers)
         try:
@@ -73,11 +82,36 @@ class AsyncRewardClient:
                 hint="look at the address",
             ) from error
 
+    async def rubrics(self) -> list[dict[str, Any]]:
+        """Every rubric a task may name, with its parts. Raises as `score` does."""
+        found: list[dict[str, Any]] = (await self._persist("GET", "/v1/rubrics")).json()["rubrics"]
+        return found
+
     async def record(self, record_id: str) -> dict[str, Any]:
         """One record of the ledger. Raises as `score` does."""
         response = await self._persist("GET", f"/v1/records/{record_id}")
         found: dict[str, Any] = response.json()
         return found
+
+    async def records(
+        self, wanted: RecordFilter = EVERY_REWARD, *, newest_first: bool = True, expand: bool = False
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Records of the ledger that match, page by page as they are taken. Raises as `score` does.
+
+        Args:
+            wanted: which; every reward if not given.
+            newest_first: those that are recorded meanwhile are left out then.
+            expand: whole records instead of small rows.
+        """
+        asked = wanted.model_dump(mode="json", exclude_none=True) | {"expand": str(expand).lower()}
+        asked |= {"order": "newest" if newest_first else "oldest", "limit": MOST_WHOLE if expand else MOST_A_PAGE}
+        while True:
+            page = (await self._persist("GET", "/v1/records", params=asked)).json()
+            for record in page["records"]:
+                yield record
+            if page["next"] is None:
+                return
+            asked["cursor"] = page["next"]
 
     async def ready(self) -> bool:
         """Whether the service says that it can score. Does not retry."""
@@ -128,13 +162,32 @@ class RewardClient:
         self._core = AsyncRewardClient(base_url, timeout_s=timeout_s, retries=retries)
         self._runner = asyncio.Runner()
 
-    def score(self, items: Sequence[Item], run: Run | None = None, idempotency_key: str | None = None) -> ScoreResponse:
+    def score(
+        self,
+        items: Sequence[Item],
+        run: Run | None = None,
+        idempotency_key: str | None = None,
+        *,
+        explain: bool = False,
+    ) -> ScoreResponse:
         """As `AsyncRewardClient.score`."""
-        return self._wait(self._core.score(items, run, idempotency_key))
+        return self._wait(self._core.score(items, run, idempotency_key, explain=explain))
+
+    def rubrics(self) -> list[dict[str, Any]]:
+        """As `AsyncRewardClient.rubrics`."""
+        return self._wait(self._core.rubrics())
 
     def record(self, record_id: str) -> dict[str, Any]:
         """As `AsyncRewardClient.record`."""
         return self._wait(self._core.record(record_id))
+
+    def records(
+        self, wanted: RecordFilter = EVERY_REWARD, *, newest_first: bool = True, expand: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """As `AsyncRewardClient.records`."""
+        pages = self._core.records(wanted, newest_first=newest_first, expand=expand)
+        while (record := self._wait(anext(pages, None))) is not None:
+            yield record
 
     def ready(self) -> bool:
         """As `AsyncRewardClient.ready`."""
@@ -153,8 +206,12 @@ class RewardClient:
     ) -> None:
         self.close()
 
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
+    def _wait(self, work: Awaitable[T]) -> T:
+        return self._runner.run(_awaited(work))
+
+
+async def _awaited(work: Awaitable[T]) -> T:
+    return await work
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:

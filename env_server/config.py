@@ -5,20 +5,18 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from env_server.dialects.settings import DialectsConfig
+from env_server.judges.credentials import credentials
+from env_server.ledger.place import Place, url_problem
+from env_server.observing.settings import LogConfig, TracingConfig
+from env_server.redaction_rules import BuiltIn, Rule
+from env_server.section import Count, Positive, Section
 from rewarders.errors import ConfigError
 from rewarders.registry import first_problem
 from rewarders.rubric import Rubric
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """Base of the sections: closed, frozen, documented field by field."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from rewarders.rubric_files import read_rubrics
 
 
 class ServerConfig(Section):
@@ -158,7 +156,7 @@ EndpointName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 class EndpointConfig(Section):
     """What judges and reward models have in common: an HTTP endpoint somewhere, and how it is spared."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+(/[^\s]*)?$")]
+    url: Annotated[str, Field(pattern=r"^https?://[^/@\s?#]+(/[^\s?#]*)?$")]
     """Up to the version, as in `http://127.0.0.1:8000/v1`. Redirects are not followed."""
     model: Annotated[str, Field(min_length=1)]
     """Name of the model there."""
@@ -169,12 +167,20 @@ class EndpointConfig(Section):
     at_once: Count = 32
     """Most requests under way: it begins with 4, adds one at a time, and halves when the endpoint is in trouble."""
     tries: Annotated[int, Field(ge=1, le=10)] = 4
-    """Of one request where the connection breaks, or the endpoint is overloaded (408, 429, 5xx)."""
+    """Of one request where nobody can be reached, or the endpoint is overloaded (409, 425, 429, 503, 529). Behind the
+    last it is sent a greeting, to learn whether it was overloaded by this text alone."""
+    deadline_s: Positive = 300.0
+    """For all tries of one request and the pauses between them: none but the first begins that could end later."""
     breaker_failures: Count = 8
     """After this many failures in a row nothing is sent for `breaker_pause_s`; then one request at a time is, until one
     succeeds."""
     breaker_pause_s: Positive = 30.0
     """How long nothing is sent."""
+
+
+_SENT_ANYWAY = {
+    *("model", "messages", "temperature", "seed", "max_tokens", "response_format", "logprobs", "top_logprobs", "stream")
+}
 
 
 class JudgeConfig(EndpointConfig):
@@ -191,7 +197,8 @@ class JudgeConfig(EndpointConfig):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
     """Ask for log-probabilities with this many alternatives; 0 does not. `by = "probability"` needs at least 2."""
     extra: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of the request, such as `reasoning_effort`, or `chat_template_kwargs` of vLLM."""
+    """Further fields of the request, such as `reasoning_effort`, or `chat_template_kwargs` of vLLM. They go on every
+    record: no credentials."""
     input_price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Money for a million tokens of prompts."""
     output_price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
@@ -200,6 +207,15 @@ class JudgeConfig(EndpointConfig):
     """Nothing is asked that could take the tokens used since the data directory was made over this."""
     budget_money: Positive | None = None
     """The same, in the unit of the prices."""
+
+    @field_validator("extra")
+    @classmethod
+    def _adds_to_the_request(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        if found := next(credentials(extra), None):
+            raise ValueError(f"{found} looks like a credential, and this goes on every record; give key_file")
+        if taken := sorted(_SENT_ANYWAY & set(extra)):
+            raise ValueError(f"{taken[0]} is not extra: every request has its own")
+        return extra
 
 
 class RewardModelConfig(EndpointConfig):
@@ -226,22 +242,64 @@ class CalibrationConfig(Section):
     required: bool = True
     """A judge without a calibration for its part of a rubric only observes. Off, its word is paid untested."""
     min_items: Count = 200
-    """A calibration on fewer labelled items is none."""
+    """A calibration on fewer different labelled items is none."""
+    min_each: Count = 50
+    """One on fewer good ones, or fewer bad ones, is none."""
     min_kappa: Annotated[float, Field(ge=-1, le=1)] = 0.6
     """A calibration that agrees less with the labels (Cohen's kappa) is none."""
+    min_specificity: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """One where the share of bad items that the judge rejects may be lower is none: the lower end of its exact 95 %
+    interval counts. What a judge lets through is what a policy learns."""
 
 
 class LedgerConfig(Section):
     """`[ledger]`: where rewards are recorded."""
 
     data_dir: Path = Path("assay-data")
-    """Holds `ledger.sqlite3`."""
+    """Holds the writers' signing keys in `writers/`, and `ledger.sqlite3` unless `url` is given."""
+    url: str | None = None
+    """`postgresql://user@host/database`: the records go there. Several services may share it, each with a `data_dir` of
+    its own."""
+    password_file: Path | None = None
+    """Holds the password for `url`. PGPASSWORD and PGPASSFILE are heeded too."""
+    publish_dir: Path | None = None
+    """A second place for the newest signed checkpoint, best out of this machine's reach: whoever has the database and
+    the key can rewrite both, but not that."""
     enabled: bool = True
     """Off, nothing is recorded and no answer carries a record id. For measurements only."""
     max_waiting_records: Count = 16_384
     """A request that would make the queue longer is answered 503 with Retry-After."""
     keep_replies_h: Positive = 24.0
     """How long an answer is kept for its idempotency key."""
+
+    @property
+    def place(self) -> Place:
+        """Where the ledger is."""
+        return Place(self.data_dir, self.url, self.password_file)
+
+    @model_validator(mode="after")
+    def _the_url_is_one_and_holds_no_password(self) -> Self:
+        if self.url is not None and (problem := url_problem(self.url)):
+            raise ValueError(f"url {problem}")
+        if self.password_file is not None and self.url is None:
+            raise ValueError("password_file is given, and url is not, but SQLite has no password")
+        return self
+
+
+class RedactionConfig(Section):
+    """`[redaction]`: what is taken out of records, and never out of what is scored."""
+
+    built_in: tuple[BuiltIn, ...] = ()
+    """Rules that come with Assay: `private-key`, `cloud-key`, `bearer-token`, `email`. None unless named."""
+    rules: tuple[Rule, ...] = ()
+    """`[[redaction.rules]]`: rules of your own."""
+
+    @model_validator(mode="after")
+    def _rules_have_names_of_their_own(self) -> Self:
+        names = [*self.built_in, *(rule.name for rule in self.rules)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"there are two rules {twice!r}")
+        return self
 
 
 class ServiceConfig(Section):
@@ -265,8 +323,18 @@ class ServiceConfig(Section):
     """Which judges may be paid for what."""
     ledger: LedgerConfig = LedgerConfig()
     """Where rewards are recorded."""
+    redaction: RedactionConfig = RedactionConfig()
+    """What is taken out of records."""
+    log: LogConfig = LogConfig()
+    """What the service says on standard error."""
+    tracing: TracingConfig = TracingConfig()
+    """Spans of OpenTelemetry."""
+    dialects: DialectsConfig = DialectsConfig()
+    """What other trainers' protocols leave open."""
     rubrics: dict[str, Rubric] = Field(default_factory=dict)
     """`[rubrics."name.v1"]`: rubrics beside the built-in ones, as in `rewarders/rubrics/*.toml`."""
+    rubric_files: tuple[str, ...] = ()
+    """Files with one rubric each, as in `rubrics/*.toml`: they come beside those of `[rubrics]`."""
 
     @model_validator(mode="after")
     def _one_request_fits_the_queues(self) -> Self:
@@ -301,13 +369,21 @@ def load_config(path: Path | None, overrides: dict[str, Any]) -> ServiceConfig:
             if isinstance(table, dict):  # validation reports the rest
                 table[name] = value
     try:
-        return ServiceConfig.model_validate(data)
+        return _with_rubric_files(ServiceConfig.model_validate(data))
     except ValidationError as error:
         key = ".".join(str(step) for step in error.errors()[0]["loc"])
         given = error.errors()[0]["input"]
         value = f" is {given!r}" if isinstance(given, str | int | float) else ""
         problem = first_problem(error).rpartition(": ")[2]
         raise ConfigError(f"{path or 'the flags'}: {key}{value}: {problem}") from error
+
+
+def _with_rubric_files(config: ServiceConfig) -> ServiceConfig:
+    """Their rubrics among the others. Raises ConfigError."""
+    read = {rubric.name: rubric for rubric in read_rubrics(config.rubric_files)}
+    if twice := sorted(read.keys() & config.rubrics.keys()):
+        raise ConfigError(f"rubric {twice[0]!r} is in [rubrics] and in {read[twice[0]].source}")
+    return config.model_copy(update={"rubrics": {**config.rubrics, **read}}) if read else config
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

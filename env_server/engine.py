@@ -1,31 +1,32 @@
 """score(): validate each item by itself, run its rewarders, combine, record, answer. The same with and without HTTP."""
 
-import os
-import time
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib import metadata
-from typing import Any
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import to_json
 
 from env_server.calling import Call
 from env_server.calls import CallPool
-from env_server.ledger.chain import Draft, draft
-from env_server.ledger.writer import KeptReply, LedgerWriter
+from env_server.ledger.entry import Entry, Kind, Said, new_id
+from env_server.ledger.kept_replies import KeptReply
+from env_server.ledger.writer import LedgerWriter
+from env_server.observing import tracing
+from env_server.observing.metrics import Metrics
 from env_server.problems import problem_of
+from env_server.redaction import Redactor
 from env_server.rubric_book import BoundRubric, RubricBook
 from env_server.schemas import Item, Problem, RawItem, Run, ScoredItem, ScoreResponse, Status
 from env_server.worker_pools import WorkerPools
 from env_server.worker_process import Job, Reply
+from rewarders.digests import digest, ordered_json
 from rewarders.errors import InvalidTask
+from rewarders.explaining import explain as explained
 from rewarders.registry import RewarderSpec, unechoed_problem
-from rewarders.rubric import Part, combine
+from rewarders.rubric import combine
 from rewarders.types import Component, RewardBreakdown
-
-SERVICE_BUILD = f"assay {metadata.version('assay')}"
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,18 @@ class Engine:
     """For async ones."""
     ledger: LedgerWriter | None
     """None only where the operator turned the ledger off."""
+    redactor: Redactor | None = None
+    """Takes out of records what must not be there."""
+    metrics: Metrics = field(default_factory=Metrics)
 
-    async def score(self, raw_items: Sequence[RawItem], run: Run | None = None, keep: KeepReply | None = None) -> bytes:
+    async def score(
+        self,
+        raw_items: Sequence[RawItem],
+        run: Run | None = None,
+        keep: KeepReply | None = None,
+        *,
+        explain: bool = False,
+    ) -> bytes:
         """Score items and answer them in order, as the JSON of a `ScoreResponse`.
 
         An item that is wrong, or that we fail to score, leaves its neighbours alone. The answer is returned only
@@ -80,15 +91,27 @@ class Engine:
         """
         prepared = [self._prepare(index, raw) for index, raw in enumerate(raw_items)]
         valid = [entry for entry in prepared if isinstance(entry, _Prepared)]
-        replies = iter(await self._judge([job for entry in valid for job in entry.jobs]))
-        scored = [_score(entry, replies) for entry in valid]
+        with tracing.span("score", items=len(raw_items), run=run.id if run else None, step=run.step if run else None):
+            replies = iter(await self.judge([job for entry in valid for job in entry.jobs]))
+        scored = [_score(entry, replies, run.step if run else None) for entry in valid]
+        prepared, scored = _without_invalid(prepared, scored)
         if self.ledger:
-            scored = [replace(one, record_id=_record_id()) for one in scored]
-        response = _response(prepared, iter(scored)).model_dump_json().encode()
+            scored = [replace(one, record_id=str(UUID(bytes=new_id()))) for one in scored]
+        response = _response(prepared, (one.answer(explain=explain) for one in scored)).model_dump_json().encode()
         if self.ledger:
-            kept = KeptReply(keep.key, keep.request_digest, response) if keep else None
-            await self.ledger.append([one.record(run) for one in scored], kept)
+            entries = [one.record(run, self.redactor) for one in scored]
+            kept = KeptReply(keep.key, keep.request_digest, self._kept(response, entries)) if keep else None
+            with tracing.span("ledger.append", records=len(entries)), self.metrics.append_s.time():
+                await self.ledger.append(entries, kept)
+        self.metrics.answered((one.breakdown for one in scored), invalid=len(prepared) - len(scored))
         return response
+
+    def _kept(self, response: bytes, entries: Sequence[Entry]) -> bytes:
+        """The response as it may lie in the database."""
+        if self.redactor is None:
+            return response
+        recorded = {str(UUID(bytes=entry.id)): digest(json.loads(entry.completion or b"{}")) for entry in entries}
+        return self.redactor.redact_reply(response, recorded)
 
     def _prepare(self, index: int, raw: RawItem) -> _Prepared | Problem:
         try:
@@ -102,14 +125,16 @@ class Engine:
             return problem_of(error, item=index)
         return _Prepared(item, bound, references)
 
-    async def _judge(self, jobs: Sequence[Job | Call]) -> list[Reply]:
+    async def judge(self, jobs: Sequence[Job | Call]) -> list[Reply]:
         """Do each job where its kind is done, and answer them in order. Raises Overloaded when not all of them fit."""
         pure = [job for job in jobs if isinstance(job, Job)]
         calls = [job for job in jobs if isinstance(job, Call)]
         self.pool.require_room(len(pure))
         self.calls.require_room(len(calls))
         computing, waiting = iter(self.pool.submit(pure)), iter(self.calls.submit(calls))
-        return [await next(computing if isinstance(job, Job) else waiting) for job in jobs]
+        answers = [next(computing if isinstance(job, Job) else waiting) for job in jobs]
+        tracing.watch_calls((job.spec.name if isinstance(job, Call) else job.rewarder for job in jobs), answers)
+        return [await answer for answer in answers]
 
 
 @dataclass(frozen=True)
@@ -122,14 +147,16 @@ class _Scored:
     """What ran programs, part by part."""
     models: tuple[dict[str, JsonValue] | None, ...]
     """What models were asked and answered, part by part."""
+    invalid: InvalidTask | None = None
+    """What an isolated rewarder's workers said of the reference, if they cannot use it."""
     record_id: str | None = None
 
     @property
     def status(self) -> Status:
         return Status.UNSCORED if self.breakdown.reward is None else Status.SCORED
 
-    def answer(self) -> ScoredItem:
-        item, breakdown = self.entry.item, self.breakdown
+    def answer(self, *, explain: bool) -> ScoredItem:
+        item, breakdown, rubric = self.entry.item, self.breakdown, self.entry.bound.rubric
         return ScoredItem.model_construct(
             status=self.status,
             task_id=item.task.id,
@@ -143,41 +170,55 @@ class _Scored:
             sample=item.sample,
             fault=breakdown.fault,
             problem=None,
+            explanation=explained(rubric, breakdown.components, breakdown.reward) if explain else None,
         )
 
-    def record(self, run: Run | None) -> Draft:
+    def record(self, run: Run | None, redactor: Redactor | None) -> Entry:
+        assert self.record_id is not None, "an item is recorded under the id it is answered with"
         item, breakdown = self.entry.item, self.breakdown
-        return draft(
-            {
-                "id": self.record_id,
-                "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "run": run.id if run else None,
-                "step": run.step if run else None,
-                "group": item.group,
-                "sample": item.sample,
-                "task_id": item.task.id,
-                "rubric": breakdown.rubric,
-                "status": str(self.status),
-                "reward": breakdown.reward,
-                "task_digest": item.task.digest,
-                "task": item.task.document,
-                "completion": item.completion.document,
-                "breakdown": breakdown.model_dump(mode="json", exclude={"record_id"}),
-                "instrument": self._instrument(),
-                "service": SERVICE_BUILD,
-            }
+        said: dict[str, object] = {
+            "breakdown": {"components": breakdown.components},
+            "sandboxes": self.sandboxes,
+            "models": self.models,
+            "redactions": [],
+        }  # and nothing that the row or the bodies say: 200 bytes a record
+        if trace := tracing.trace_id():
+            said["trace"] = trace
+        task, completion = (part.model_dump_json(exclude_none=True).encode() for part in (item.task, item.completion))
+        detail = to_json(said, inf_nan_mode="null")
+        if redactor:
+            documents = redactor.redact(*map(json.loads, (task, completion, detail)))
+            task, completion, detail = map(ordered_json, documents)
+        return Entry(
+            id=UUID(self.record_id).bytes,
+            kind=Kind.REWARD,
+            detail=detail,
+            run=run.id if run else None,
+            step=run.step if run else None,
+            group=item.group,
+            sample=item.sample,
+            task_id=item.task.id,
+            rubric=breakdown.rubric,
+            status=self.status.value,
+            reward=breakdown.reward,
+            instrument=self.entry.bound.spelled_instrument,
+            task=task,
+            completion=completion,
+            said=tuple(_said(component) for component in breakdown.components),
         )
 
-    def _instrument(self) -> list[dict[str, Any]]:
-        used = zip(self.sandboxes, self.models, strict=True)
-        kept = [{name: one for name, one in zip(("sandbox", "models"), pair, strict=True) if one} for pair in used]
-        return [{**part, **extra} for part, extra in zip(self.entry.bound.instrument, kept, strict=True)]
+
+def _said(component: Component) -> Said:
+    if component.verdict:
+        return Said(component.rewarder, component.verdict.reason, fault=False)
+    kind = component.fault.kind if component.fault else ""
+    return Said(component.rewarder, kind if kind.isidentifier() else "RewarderFault", fault=True)
 
 
-def _score(entry: _Prepared, replies: Iterator[Reply]) -> _Scored:
+def _score(entry: _Prepared, replies: Iterator[Reply], step: int | None) -> _Scored:
     said = [next(replies) for _ in entry.bound.specs]
-    components = [_component(part, spec, reply) for (part, spec), reply in zip(entry.bound.parts, said, strict=True)]
-    reward, contributed = combine(entry.bound.rubric, components)
+    components = [_component(spec, reply) for spec, reply in zip(entry.bound.specs, said, strict=True)]
+    reward, contributed = combine(entry.bound.rubric, components, step)
     breakdown = RewardBreakdown(
         task_id=entry.item.task.id,
         completion_digest=entry.item.completion.digest,
@@ -187,16 +228,26 @@ def _score(entry: _Prepared, replies: Iterator[Reply]) -> _Scored:
         components=contributed,
     )
     sandboxes, models = tuple(reply.sandbox for reply in said), tuple(reply.models for reply in said)
-    return _Scored(entry, breakdown, sandboxes, models)
+    refused = ((reply.fault, reply.invalid_field) for reply in said if reply.invalid_field is not None)
+    invalid = next((InvalidTask(fault.message, field=field or "") for fault, field in refused if fault), None)
+    return _Scored(entry, breakdown, sandboxes, models, invalid)
 
 
-def _component(part: Part, spec: RewarderSpec, reply: Reply) -> Component:
+def _without_invalid(
+    prepared: Sequence[_Prepared | Problem], scored: Sequence[_Scored]
+) -> tuple[list[_Prepared | Problem], list[_Scored]]:
+    """A reference that is refused late, by the workers of an isolated plug-in, is answered like one refused early."""
+    late = iter(scored)
+    known = [entry if isinstance(entry, Problem) else (next(late).invalid or entry) for entry in prepared]
+    told = [problem_of(one, item=index) if isinstance(one, InvalidTask) else one for index, one in enumerate(known)]
+    return told, [one for one in scored if one.invalid is None]
+
+
+def _component(spec: RewarderSpec, reply: Reply) -> Component:
     return Component(
         rewarder=spec.name,
         version=spec.version,
         distribution=spec.distribution,
-        weight=0.0 if reply.observed else part.weight,
-        gate=part.gate and not reply.observed,
         verdict=reply.verdict,
         fault=reply.fault,
         observed=reply.observed,
@@ -205,21 +256,13 @@ def _component(part: Part, spec: RewarderSpec, reply: Reply) -> Component:
     )
 
 
-def _response(prepared: Sequence[_Prepared | Problem], scored: Iterator[_Scored]) -> ScoreResponse:
+def _response(prepared: Sequence[_Prepared | Problem], answers: Iterator[ScoredItem]) -> ScoreResponse:
     items = [
         ScoredItem(status=Status.INVALID, task_id=None, reward=None, problem=entry)
         if isinstance(entry, Problem)
-        else next(scored).answer()
+        else next(answers)
         for entry in prepared
     ]
     return ScoreResponse.model_construct(
         items=tuple(items), problems=tuple(entry for entry in prepared if isinstance(entry, Problem))
     )
-
-
-def _record_id() -> str:
-    """A UUIDv7 (RFC 9562): ids that sort by time keep the index small and local."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = milliseconds << 80 | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return str(UUID(int=value & ~(0x3 << 62) | 0x2 << 62))

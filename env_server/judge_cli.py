@@ -11,6 +11,8 @@ from env_server.terminal import AsJson, ConfigFile, err, out, plain, print_json
 from rewarders.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from env_server.judges.calibrations import Calibration, Figure
 
 judge = typer.Typer(no_args_is_help=True, help="Language models that are asked for verdicts.")
@@ -27,7 +29,7 @@ def calibrate(
 ) -> None:
     """Try a judge on labelled data. Leaves with 1 if that is not enough for it to be paid."""
     from env_server import calibrating
-    from env_server.judges.calibrations import is_good
+    from env_server.judges.calibrations import shortcomings
     from env_server.judges.labels import read_labelled
     from env_server.progress import progress_bar
 
@@ -37,12 +39,13 @@ def calibrate(
     with progress_bar("judging", len(labelled.items)) as advance:
         calibration = calibrating.calibrate(settings, found, spec, labelled, advance)
     _write(calibration, output)
-    enough = is_good(calibration, settings.calibration)
+    problems = shortcomings(calibration, settings.calibration)
     if as_json:
-        print_json({**calibration.model_dump(mode="json", by_alias=True), "enough": enough})
+        said = {"enough": not problems, "shortcomings": problems}
+        print_json({**calibration.model_dump(mode="json", by_alias=True), **said})
     else:
-        _print(calibration, enough)
-    raise typer.Exit(0 if enough else 1)
+        _print(calibration, problems)
+    raise typer.Exit(1 if problems else 0)
 
 
 @judge.command()
@@ -68,14 +71,18 @@ def _write(calibration: "Calibration", output: Path | None) -> None:
         raise ConfigError(f"cannot write {output}: {error.strerror}") from error
 
 
-def _print(calibration: "Calibration", enough: bool) -> None:
+def _print(calibration: "Calibration", problems: "Sequence[str]") -> None:
     table = Table("figure", "value", "95 % interval", box=None, header_style="bold")
     for name, figure in calibration.figures.items():
         table.add_row(name.replace("_", " "), *_spelled(figure))
     out.print(table)
-    counts = ", ".join(f"{count} {name}" for name, count in calibration.counts.items())
-    verdict = "[green]may be paid[/]" if enough else "[red]only observes[/]"
+    counts = ", ".join(f"{count} {name}" for name, count in calibration.counts.items() if count)
+    verdict = "[red]only observes[/]" if problems else "[green]may be paid[/]"
     out.print(f"{calibration.rewarder} {calibration.version} {verdict}: {counts}")
+    for problem in problems:
+        out.print(f"[red]-[/] {problem}")
+    if own := calibration.counts["own"]:
+        err.print(f"[yellow]{own} completions were written by the judge's own model[/]: judges like what they write")
     if calibration.counts["items"] > calibration.items:
         err.print(f"[red]{calibration.counts['items'] - calibration.items} items were left unjudged by faults[/]")
 

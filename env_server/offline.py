@@ -4,9 +4,10 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +24,7 @@ from rewarders.errors import ConfigError, RequestError
 from rewarders.registry import first_problem
 
 _ITEMS_AT_ONCE = 256
+_ScoreBatch = Callable[[Service, list[bytes]], Awaitable[Iterator[dict[str, Any]]]]
 
 
 @dataclass
@@ -58,14 +60,16 @@ class Summary:
         return f"{counts}; mean reward {self.reward_sum / self.scored:.4f}" if self.scored else counts
 
 
-def score_file(config: ServiceConfig, items: Path, output: Path | None, run: str | None) -> Summary:
+def score_file(
+    config: ServiceConfig, items: Path, output: Path | None, run: Run | None, *, explain: bool = False
+) -> Summary:
     """Score a JSONL file, one result a line in the same order. A line that is wrong becomes an invalid result.
 
     Raises:
         ConfigError: a file cannot be opened.
         LedgerError: the rewards cannot be recorded.
     """
-    lines, record_run = _count_lines(items), _run(run)
+    lines = _count_lines(items)
     if output and output.exists() and output.samefile(items):
         raise ConfigError(f"--out is {output}, the file to be read", hint="give the results a file of their own")
     try:
@@ -73,27 +77,30 @@ def score_file(config: ServiceConfig, items: Path, output: Path | None, run: str
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {error.strerror}") from error
     with sink as results, progress_bar("scoring", lines) as advance:
-        return asyncio.run(_score(config, items, results, record_run, advance))
+        score = partial(_score_batch, run=run, explain=explain)
+        return asyncio.run(_score(config, items, results, score, advance))
 
 
 async def _score(
-    config: ServiceConfig, items: Path, results: TextIO, run: Run | None, advance: Callable[[int], None]
+    config: ServiceConfig, items: Path, results: TextIO, score: _ScoreBatch, advance: Callable[[int], None]
 ) -> Summary:
     summary = Summary()
     async with open_service(config) as service:
         with items.open("rb") as source:
             lines = (line for line in source if line.strip())
             while batch := list(islice(lines, _ITEMS_AT_ONCE)):
-                for answer in await _score_batch(service, batch, run):
+                for answer in await score(service, batch):
                     summary.add(answer)
                     results.write(json.dumps(answer, ensure_ascii=False) + "\n")
                 advance(len(batch))
     return summary
 
 
-async def _score_batch(service: Service, lines: list[bytes], run: Run | None) -> Iterator[dict[str, Any]]:
+async def _score_batch(
+    service: Service, lines: list[bytes], *, run: Run | None, explain: bool
+) -> Iterator[dict[str, Any]]:
     raw = [_parse(line, service.config.server.max_json_values) for line in lines]
-    answer = json.loads(await service.engine.score(raw, run))
+    answer = json.loads(await service.engine.score(raw, run, explain=explain))
     return iter(answer["items"])
 
 
@@ -105,11 +112,14 @@ def _parse(line: bytes, max_values: int) -> Any:
         return None
 
 
-def _run(name: str | None) -> Run | None:
+def named_run(name: str | None, step: int | None = None) -> Run | None:
+    """The run that records belong to. Raises ConfigError naming the flag."""
+    if name is None and step is not None:
+        raise ConfigError(f"--step is {step}, and --run is not given", hint="a step is one of a run: name the run")
     try:
-        return Run(id=name) if name is not None else None
+        return Run(id=name, step=step) if name is not None else None
     except ValidationError as error:
-        raise ConfigError(f"--run is {name!r:.80}: {first_problem(error)}") from error
+        raise ConfigError(f"--run is {name!r:.80}, --step {step}: {first_problem(error)}") from error
 
 
 def _count_lines(items: Path) -> int | None:

@@ -31,6 +31,8 @@ class ScoreRequest(Wire):
 
     items: list[Item]
     run: Run | None = None
+    explain: bool = False
+    """Whether each answer says in a sentence where its reward came from."""
 
 
 class Status(StrEnum):
@@ -71,6 +73,8 @@ class ScoredItem(Wire):
     sample: int | None = None
     fault: Fault | None = None
     problem: Problem | None = None
+    explanation: str | None = None
+    """Where the reward came from, or why there is none; only if the request asked for it."""
 
 
 class ScoreResponse(Wire):

@@ -6,6 +6,8 @@ from env_server.config import ServiceConfig
 from env_server.engine import Engine
 from env_server.idempotency import Replays
 from env_server.ledger.reader import LedgerReader
+from env_server.observing.metrics import Metrics
+from env_server.observing.polling import Poll
 from env_server.sandbox_keeper import SandboxKeeper
 from rewarders.registry import Registry
 
@@ -20,12 +22,14 @@ class Service:
     sandbox: SandboxKeeper
     replays: Replays
     reader: LedgerReader | None
+    metrics: Metrics
+    poll: Poll
 
     @property
     def trouble(self) -> str | None:
         """Why the service cannot score just now, if it cannot."""
-        if self.engine.ledger and not self.engine.ledger.alive:
-            return "the ledger is not being written any more"
+        if self.engine.ledger and (trouble := self.engine.ledger.trouble):
+            return trouble
         return self.engine.pool.trouble or self.engine.calls.trouble
 
     @property
@@ -33,4 +37,5 @@ class Service:
         """What the service cannot do just now although it scores the rest, if there is anything."""
         trouble = self.sandbox.trouble if self.engine.rubrics.has_async_parts else None
         programs = f"tasks whose rewarders run programs are left unscored: {trouble}" if trouble else None
-        return "; ".join(filter(None, (programs, self.engine.pool.limitation))) or None
+        published = self.engine.ledger.limitation if self.engine.ledger else None
+        return "; ".join(filter(None, (programs, self.engine.pool.limitation, published))) or None

@@ -1,6 +1,7 @@
 """Running the app under uvicorn on a socket of ours."""
 
 import asyncio
+import logging
 import resource
 import signal
 import socket
@@ -10,9 +11,15 @@ from ipaddress import ip_address
 import uvicorn
 
 from env_server.app import create_app, open_service
+from env_server.build import SERVICE_BUILD
 from env_server.config import ServerConfig, ServiceConfig
+from env_server.isolation import keep_others_out
+from env_server.observing import logs, tracing
+from env_server.observing.logs import say
+from env_server.observing.requests import WatchRequests
 from rewarders.errors import ConfigError
 
+_log = logging.getLogger(__name__)
 _BACKLOG = 1024
 _GRACE_S = 30
 
@@ -28,16 +35,20 @@ def serve_forever(config: ServiceConfig, ready: Callable[[str], None]) -> None:
         ConfigError: the address cannot be listened on, or is not to be.
         PluginError, LedgerError: the service cannot be built.
     """
+    logs.set_up(config.log)
+    tracing.set_up(config.tracing)
     with _listen(config.server) as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(config, listener, ready))
 
 
 async def _serve(config: ServiceConfig, listener: socket.socket, ready: Callable[[str], None]) -> None:
     signal.signal(signal.SIGTERM, _leave)
+    if config.plugins.isolated:
+        keep_others_out()
     _allow_many_connections()
     async with open_service(config) as service:
         settings = uvicorn.Config(
-            create_app(service), lifespan="off", log_level="warning", access_log=False,
+            WatchRequests(create_app(service), service.metrics), lifespan="off", log_config=None, access_log=False,
             timeout_graceful_shutdown=_GRACE_S, limit_concurrency=config.server.max_connections,
         )  # fmt: skip
         server = uvicorn.Server(settings)
@@ -46,7 +57,11 @@ async def _serve(config: ServiceConfig, listener: socket.socket, ready: Callable
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
         ready(_url(listener))
+        say(_log, logging.INFO, "serving", url=_url(listener), build=SERVICE_BUILD, rewarders=len(service.registry))
+        polling = asyncio.create_task(service.poll.keep_refreshing(service))
         await serving
+        polling.cancel()
+    say(_log, logging.INFO, "stopped")
 
 
 def _leave(*_: object) -> None:

@@ -147,6 +147,8 @@ def _said(reply: Reply) -> tuple[TaskProblem, ...]:
     if reply.verdict:
         return problems_in(reply.verdict)
     assert reply.fault is not None, "a reply holds either a verdict or a fault"
+    if reply.invalid_field is not None:
+        return (_error("invalid_reference", reply.fault.message),)
     return (_error("check_failed", reply.fault.message),)
 
 

@@ -21,7 +21,12 @@ def print_json(value: Any) -> None:
 
 def plain(text: str) -> str:
     """Text from elsewhere stays text: no markup, no control characters."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text).replace("[", r"\[")
+    return printable(text).replace("[", r"\[")
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere without control characters, for where there is no markup."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def mark(ok: bool) -> str:

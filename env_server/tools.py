@@ -19,6 +19,7 @@ from sandboxes.types import Program, Sandbox, SandboxResult, Submission
 
 if TYPE_CHECKING:
     from env_server.judges.judge import ConfiguredJudge
+    from env_server.judges.recorded import RecordedModels
     from env_server.judges.reward_model import ConfiguredRewardModel
 
 T = TypeVar("T")
@@ -103,9 +104,12 @@ class CallTools:
         *,
         models: ModelKeeper = NO_MODELS,
         prompt: Sequence[Message] = (),
+        recorded: "RecordedModels | None" = None,
+        fresh: bool = False,
     ) -> None:
+        """`recorded` answers in the place of the models; `fresh` has judges answer anew."""
         self._keeper, self._models, self._turns, self._meter, self._watch = keeper, models, turns, meter, watch
-        self._prompt = prompt
+        self._prompt, self._recorded, self._fresh = prompt, recorded, fresh
         self._sandbox: MeteredSandbox | None = None
 
     @property
@@ -115,10 +119,14 @@ class CallTools:
 
     def judge(self, name: str) -> Judge:
         """The judge of that name. Raises JudgeFault."""
-        return MeteredJudge(self._models.judge(name), self._meter, self._watch)
+        if self._recorded:
+            return self._recorded.judge(name)
+        return MeteredJudge(self._models.judge(name), self._meter, self._watch, self._fresh)
 
     def reward_model(self, name: str) -> RewardModel:
         """The reward model of that name. Raises ModelFault."""
+        if self._recorded:
+            return self._recorded.reward_model(name)
         return MeteredRewardModel(self._models.reward_model(name), self._meter, self._watch)
 
     @property
@@ -146,6 +154,8 @@ class MeteredJudge:
     _inner: "ConfiguredJudge"
     _meter: Meter
     _watch: Stopwatch
+    _fresh: bool = False
+    """Whatever the rewarder says."""
 
     @property
     def name(self) -> str:
@@ -155,7 +165,7 @@ class MeteredJudge:
     async def ask(self, question: Question, sample: int = 0, *, fresh: bool = False) -> JudgeReply:
         """Ask, and put question and answer on the record. Raises JudgeFault."""
         with self._watch.stopped():
-            exchange = await self._inner.ask(question, sample, fresh=fresh)
+            exchange = await self._inner.ask(question, sample, fresh=fresh or self._fresh)
         self._meter.exchanges.append(exchange.record)
         return exchange.reply
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,13 @@ class WorkerPools:
     own: WorkerPool
     isolated: Mapping[str, IsolatedPool] = field(default_factory=dict)
     """By the first word of their rewarders' names."""
+
+    @property
+    def by_name(self) -> Iterator[tuple[str, WorkerPool]]:
+        """Every pool: `workers` is the service's own, the others are called like their plug-ins."""
+        yield "workers", self.own
+        for isolated in self.isolated.values():
+            yield f"plugins.{isolated.plugin.name}", isolated.pool
 
     async def start(self) -> None:
         """Start every pool. Raises PluginError when a plug-in of the service's own does not load in its workers."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from env_server.blame import Ending, blame
 from env_server.config import PluginsConfig, WorkersConfig
 from env_server.nursery import Nursery, Worker
+from env_server.observing.tallies import WorkerTally
 from env_server.worker_process import Job, Reply, reply
 from rewarders.errors import AssayError, Overloaded, PluginError, RewarderFault
 from rewarders.types import Fault
@@ -41,6 +42,7 @@ class WorkerPool:
     """Of the registry that goes on record: workers that loaded other code are refused."""
     python: Path | None = None
     """Interpreter of a virtual environment; our own if not given."""
+    tally: WorkerTally = field(default_factory=WorkerTally)
     _waiting: deque[_Ticket] = field(default_factory=deque)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _slots: list[asyncio.Task[None]] = field(default_factory=list)
@@ -59,6 +61,11 @@ class WorkerPool:
         if any(slot.done() for slot in self._slots):
             return "a worker is not being replaced any more"
         return self._trouble
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that no worker has taken yet."""
+        return len(self._waiting)
 
     async def close(self) -> None:
         """End every process; jobs still waiting are answered with a fault."""
@@ -97,9 +104,12 @@ class WorkerPool:
                     await asyncio.sleep(_RESTART_PAUSE_S)
                     continue
                 carried, again = again, []
+                self.tally.started += 1
+                self.tally.alive += 1
                 try:
                     again = await self._feed(worker, carried)
                 finally:
+                    self.tally.alive -= 1
                     await worker.close()
         finally:
             self._put_back(again)
@@ -169,11 +179,12 @@ class WorkerPool:
 
     async def _lost(self, worker: Worker, held: deque[_Ticket], *, overdue: bool) -> list[_Ticket]:
         """Judge the job the worker held; its neighbours go back first, so that they do not wait for that."""
+        self.tally.lost += 1
         ticket = held.popleft()
         self._put_back(held)
         try:
             ending = await worker.ending(ticket.attempt, overdue=overdue)
-        except RewarderFault:
+        except (RewarderFault, PluginError):
             ending = Ending(ticket.attempt, overdue=overdue)
         except asyncio.CancelledError:
             self._put_back([ticket])

@@ -1,12 +1,13 @@
 """What every test may use."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres import Cluster, started_cluster
 
 from env_server.app import open_service
 from env_server.config import ServiceConfig
@@ -29,6 +30,14 @@ ODD_ASYNC_RUBRICS = {
 
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH", "")]))
 """Worker processes import the odd rewarders too; this process finds them through pytest's `pythonpath`."""
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL cluster of the session's own; skips where none is installed."""
+    cluster = started_cluster()
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture

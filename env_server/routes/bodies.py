@@ -1,12 +1,24 @@
 """Reading a request body under limits, before anything is parsed."""
 
 import asyncio
+from typing import Any
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from env_server import strict_json
 from env_server.config import ServerConfig
 from rewarders.errors import InvalidBody, RequestTimeout, TooLarge, UnsupportedMedia
+
+_PARSE_ASIDE_BYTES = 256 * 1024
+"""A longer body is parsed in a thread, so that the event loop goes on serving others."""
+
+
+async def parse_body(body: bytes, limits: ServerConfig) -> Any:
+    """The body as JSON. Raises as `strict_json.parse`."""
+    if len(body) > _PARSE_ASIDE_BYTES:
+        return await asyncio.to_thread(strict_json.parse, body, max_values=limits.max_json_values)
+    return strict_json.parse(body, max_values=limits.max_json_values)
 
 
 async def read_body(request: Request, limits: ServerConfig) -> bytes:

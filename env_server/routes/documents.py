@@ -52,8 +52,14 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
     return _document(http_problem(error.status_code, detail), dict(error.headers or {}))
 
 
-async def _on_invalid_parameters(_: Request, __: Exception) -> Response:
-    return _document(http_problem(422, "a parameter of the address is not valid"), {})
+async def _on_invalid_parameters(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "extra_forbidden":  # its name is the sender's
+        return _document(http_problem(422, "the address has a parameter that is not known"), {})
+    field = str(first["loc"][1])
+    problem = http_problem(422, f"the parameter {field} of the address is not valid")
+    return _document(problem.model_copy(update={"field": field}), {})
 
 
 async def _on_anything_else(_: Request, __: Exception) -> Response:

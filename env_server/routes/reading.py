@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from env_server.explaining import explained_record
+from env_server.observing.polling import condition
 from env_server.routes.documents import PROBLEM_RESPONSES
 from env_server.service import Service
 from rewarders.errors import NotFound, Unavailable
@@ -38,9 +40,9 @@ async def rubrics(request: Request) -> dict[str, list[dict[str, Any]]]:
 
 @router.get("/v1/records/{record_id}")
 async def record(request: Request, record_id: str) -> JSONResponse:
-    """One record of the ledger, with its place in the chain."""
+    """One record of the ledger, with its place in the chain, and a sentence that explains its reward."""
     reader = _service(request).reader
-    found = await asyncio.to_thread(reader.record, record_id) if reader else None
+    found = await asyncio.to_thread(explained_record, reader, record_id) if reader else None
     if found is None:
         raise NotFound("there is no such record")
     return JSONResponse(found)
@@ -61,5 +63,5 @@ async def readyz(request: Request) -> Response:
     service = _service(request)
     if service.trouble:
         raise Unavailable(service.trouble)
-    ready: dict[str, Any] = {"status": "ready", "rewarders": len(service.registry)}
+    ready: dict[str, Any] = {"status": "ready", "rewarders": len(service.registry), **condition(service)}
     return JSONResponse({**ready, "limitation": service.limitation} if service.limitation else ready)

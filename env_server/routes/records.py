@@ -68,8 +68,8 @@ async def recompute(request: Request, record_id: str) -> Response:
     how = Comparison(asked.against, asked.rewarder, asked.live)
     archive = RubricArchive(service.engine.rubrics, _reader(request))
     replay = await Replayer(service.engine, service.registry, archive).replay(record, how)
-    if not asked.dry_run and service.engine.ledger:
-        entry = replayed(record, replay)
+    if not (asked.dry_run or record["erased"]) and service.engine.ledger:
+        entry = replayed(record, replay, service.engine.redactor)
         await service.engine.ledger.append([entry])
         replay = replay.model_copy(update={"replay_id": str(UUID(bytes=entry.id))})
     return Response(replay.model_dump_json(), media_type="application/json")
@@ -82,7 +82,7 @@ async def note(request: Request, record_id: str) -> Response:
     body = await read_body(request, service.config.server)
     said = _read(Annotation, body, service)
     record = await asyncio.to_thread(_whole, _reader(request), record_id)
-    entry = annotation(record, said)
+    entry = annotation(record, said, service.engine.redactor)
     answer = canonical_json({"id": str(UUID(bytes=entry.id)), "about": record["id"], "kind": said.kind})
 
     async def keep(wanted: KeepReply | None) -> bytes:

@@ -1,21 +1,17 @@
 """`POST /v1/score`."""
 
-import asyncio
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from env_server import strict_json
-from env_server.routes.bodies import read_body
+from env_server.routes.bodies import parse_body, read_body
 from env_server.routes.documents import PROBLEM_RESPONSES, SCHEMAS
-from env_server.schemas import RawItem, Run, ScoreResponse
+from env_server.schemas import RawItem, Run, ScoreRequest, ScoreResponse
 from env_server.service import Service
 from rewarders.errors import RequestError, TooLarge
 from rewarders.registry import unechoed_problem
-
-_PARSE_ASIDE_BYTES = 256 * 1024
-"""A longer body is parsed in a thread, so that the event loop goes on serving others."""
 
 router = APIRouter()
 
@@ -36,36 +32,37 @@ async def score(request: Request) -> Response:
     """Score a batch of completions. Each item is answered in its place; a bad one never spoils its neighbours."""
     service: Service = request.app.state.service
     body = await read_body(request, service.config.server)
-    items, run = await _read(body, service)
+    items, run, explain = await _read(body, service)
     key = request.headers.get("idempotency-key")
     if key is None:
-        answer = await service.engine.score(items, run)
+        answer = await service.engine.score(items, run, explain=explain)
     else:
-        answer = await service.replays.answer(key, body, lambda keep: service.engine.score(items, run, keep))
+        score = partial(service.engine.score, items, run, explain=explain)
+        answer = await service.replays.answer(key, body, score)
     return Response(answer, media_type="application/json")
 
 
-async def _read(body: bytes, service: Service) -> tuple[list[RawItem], Run | None]:
-    max_values = service.config.server.max_json_values
-    if len(body) > _PARSE_ASIDE_BYTES:
-        envelope = await asyncio.to_thread(strict_json.parse, body, max_values=max_values)
-    else:
-        envelope = strict_json.parse(body, max_values=max_values)
+async def _read(body: bytes, service: Service) -> tuple[list[RawItem], Run | None, bool]:
+    envelope = await parse_body(body, service.config.server)
     return _open(envelope, service.config.server.max_completions_per_request)
 
 
-def _open(envelope: Any, most_items: int) -> tuple[list[RawItem], Run | None]:
+def _open(envelope: Any, most_items: int) -> tuple[list[RawItem], Run | None, bool]:
     """Check the envelope alone; items are validated one by one later."""
     if not isinstance(envelope, dict):
         raise RequestError("the body has to be an object with a field 'items'")
-    if envelope.keys() - {"items", "run"}:
-        raise RequestError("the body holds a field that is not known", hint="known fields: items, run")
+    if envelope.keys() - ScoreRequest.model_fields.keys():
+        known = ", ".join(ScoreRequest.model_fields)
+        raise RequestError("the body holds a field that is not known", hint=f"known fields: {known}")
     items = envelope.get("items")
     if not isinstance(items, list):
         raise RequestError("items has to be a list", field="items")
     if len(items) > most_items:
         raise TooLarge(f"the request holds {len(items)} items; at most {most_items} are taken", field="items")
-    return items, _run(envelope.get("run"))
+    explain = envelope.get("explain", False)
+    if not isinstance(explain, bool):
+        raise RequestError("explain has to be true or false", field="explain")
+    return items, _run(envelope.get("run")), explain
 
 
 def _run(data: Any) -> Run | None:

@@ -115,18 +115,26 @@ def _read(path: Path) -> str:
 
 
 @pytest.fixture
+def server_toml() -> str:
+    """The configuration of a server that is given none, to be added to."""
+    return CONFIG
+
+
+@pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
     """Start servers that end with the test, with another file if need be; a module named is made of HOTFIX."""
     made: list[RunningServer] = []
 
-    def make(module: str = "", *, started: bool = True, toml: str = CONFIG) -> RunningServer:
+    def make(
+        module: str = "", *, started: bool = True, toml: str = CONFIG, data_dir: Path = tmp_path / "data"
+    ) -> RunningServer:
         config = tmp_path / "server.toml"
         config.write_text(toml)
         if module:
             (tmp_path / f"{module}.py").write_text(HOTFIX)
             rubric = f'[rubrics."{module}.v1"]\nparts = [{{ rewarder = "acme.hotfix" }}]\n'
             config.write_text(CONFIG.replace('"odd_rewarders"', f'"odd_rewarders", "{module}"') + rubric)
-        server = RunningServer(tmp_path / "data", config)
+        server = RunningServer(data_dir, config)
         made.append(server)
         server.start() if started else server.spawn()
         return server

@@ -68,15 +68,13 @@ def test_verify_names_what_was_done_to_the_ledger_and_leaves_with_1(tmp_path: Pa
     items = write_items(tmp_path / "items.jsonl", *[raw_item("x")] * 5)
     data = tmp_path / "data"
     env_server("score", items, "--out", tmp_path / "o", "--config", config, "--data-dir", data)
-    head = json.loads(env_server("audit", "verify", "--data-dir", data, "--json").stdout)["head"]
     with sqlite3.connect(data / "ledger.sqlite3") as ledger:
-        ledger.execute("update records set body = replace(cast(body as text), '0.01', '1.00') where seq = 2")
-        ledger.execute("delete from records where seq = 4")
-    done = env_server("audit", "verify", "--data-dir", data)
+        ledger.execute("update records set reward = 1.0 where seq = 1")
+        ledger.execute("delete from records where seq = 3")
+    done = env_server("audit", "verify", "--data-dir", data, "--json")
     assert done.returncode == 1
-    assert "changed at 2" in done.stdout
-    assert "removed at 4: record 4 is missing" in done.stdout
-    assert env_server("audit", "verify", "--data-dir", data, "--head", head).returncode == 1
+    found = {(finding["damage"], finding["seq"]) for finding in json.loads(done.stdout)["findings"]}
+    assert {("changed", 1), ("removed", 3)} <= found
 
 
 @pytest.mark.parametrize(
@@ -87,10 +85,9 @@ def test_verify_names_what_was_done_to_the_ledger_and_leaves_with_1(tmp_path: Pa
         (["serve", "--port", "99999"], 2, "server.port is 99999"),
         (["score", "missing.jsonl"], 2, "cannot read missing.jsonl"),
         (["plugins", "show", "acme.none"], 2, "there is no rewarder 'acme.none'"),
-        (["audit", "verify"], 3, "there is no directory assay-data"),
+        (["audit", "verify"], 3, "there is no ledger in assay-data"),
         (["audit", "verify", "--data-dir", "."], 3, "there is no ledger in ."),
-        (["audit", "verify", "--data-dir", ".", "--head", "abc"], 3, "there is no ledger"),
-        (["audit", "show", "x", "--data-dir", "nowhere"], 3, "there is no directory nowhere"),
+        (["audit", "show", "x", "--data-dir", "nowhere"], 3, "there is no ledger in nowhere"),
     ],
 )
 def test_a_wrong_command_says_what_is_wrong_and_what_to_do(tmp_path: Path, arguments: list[str], code: int, says: str):

@@ -83,6 +83,7 @@ def test_a_judge_is_calibrated_from_the_command_line_and_paid_from_then_on(tmp_p
     report = json.loads(done.stdout)
     figures = {name: figure["value"] for name, figure in report["figures"].items()}
     assert (report["items"], report["enough"], report["schema"]) == (240, True, "judge.calibration/1")
+    assert (report["shortcomings"], report["counts"]["good"], report["counts"]["bad"]) == ([], 120, 120)
     assert (figures["accuracy"], figures["sensitivity"], figures["specificity"]) == (0.95, 0.95, 0.95)
     assert figures["kappa"] == pytest.approx(0.9)
     assert figures["abstention"] == 0.0
@@ -100,6 +101,16 @@ def test_a_judge_that_guesses_is_not_to_be_paid(tmp_path: Path):
         done = env_server("judge", "calibrate", data, "--rubric", "right.v1", "--config", config, cwd=tmp_path)
     assert done.returncode == 1
     assert "only observes" in done.stdout
+    assert "kappa is 0." in done.stdout
+    assert "specificity is only sure to be over 0." in done.stdout
+
+
+def test_a_judge_that_nobody_reaches_is_neither_good_nor_bad(tmp_path: Path):
+    data = labelled(tmp_path / "data.jsonl", 4, mistaken=0)
+    config = write_config(tmp_path / "server.toml", "http://127.0.0.1:9/v1")
+    config.write_text(config.read_text().replace("timeout_s = 30", "timeout_s = 30\ntries = 1"))
+    done = env_server("judge", "calibrate", data, "--rubric", "right.v1", "--config", config, cwd=tmp_path)
+    assert (done.returncode, "not one item could be judged" in done.stderr) == (3, True)
 
 
 def test_labels_that_cannot_be_read_name_their_line(tmp_path: Path):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -19,16 +21,19 @@ from env_server.config import ServiceConfig, load_config
 from env_server.isolation import IsolatedPlugin, load_plugins
 from env_server.schemas import ScoredItem, ScoreResponse
 from env_server.service import Service
+from env_server.task_checking import Found, check_tasks
 from rewarders.errors import ConfigError
 
 PLUGIN = '''
 import ctypes
 import os
+import time
 
 import shared_dependency
 from pydantic import BaseModel
 
 from rewarders import Completion, Verdict, rewarder
+from rewarders.errors import ConfigError, InvalidTask
 
 
 class Reference(BaseModel, extra="forbid"):
@@ -48,8 +53,16 @@ def says(completion: Completion, reference: Reference, params: Params) -> Verdic
                 pass
         case "segfault":
             ctypes.string_at(0)
+        case "slow":
+            time.sleep(0.01)
+        case "environment":
+            return Verdict(score=1.0, reason="told", evidence={"names": sorted(os.environ)})
         case "raise":
             raise ValueError("as told")
+        case "configuration":
+            raise ConfigError("an error of ours, raised by a plug-in")
+        case "refusal":
+            raise InvalidTask("said of a task once the completion was seen", field="task.reference")
         case "garbage":
             for descriptor in range(3, 40):
                 try:
@@ -59,6 +72,27 @@ def says(completion: Completion, reference: Reference, params: Params) -> Verdic
     said = completion.text.upper() if params.shout else completion.text
     return Verdict(score=float(said == reference.answer), reason="compared", evidence=shared_dependency.EVIDENCE)
 '''
+NOISY = (
+    PLUGIN
+    + """
+
+import threading
+import time
+
+def make_noise():
+    while True:
+        for descriptor in range(3, 40):
+            try:
+                os.write(descriptor, NOISE)
+            except OSError:
+                pass
+        time.sleep(0.005)
+
+threading.Thread(target=make_noise, daemon=True).start()
+time.sleep(DELAY_S)
+"""
+)
+"""Writes wherever it can, from the moment it is imported, in the very process that starts the workers."""
 Score = Callable[..., tuple[ScoredItem, ...]]
 
 
@@ -85,7 +119,19 @@ def venvs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for team, version in (("acme", 1), ("beta", 2))
     }
     broken = environment(folder / "broken", plugin="import nothing_of_that_name\n")
-    return {**teams, "broken": broken, "gone": folder / "gone"}
+    noisy = {
+        team: environment(
+            folder / team,
+            plugin=NOISY.replace("TEAM", team).replace("NOISE", noise).replace("DELAY_S", delay_s),
+            shared_dependency="EVIDENCE = {}\n",
+        )
+        for team, noise, delay_s in (
+            ("loud", "b'garbage'", "0.0"),
+            ("sly", "b'1 1'", "0.0"),
+            ("early", "b'\\xff'", "0.3"),
+        )
+    }
+    return {**teams, **noisy, "broken": broken, "gone": folder / "gone"}
 
 
 @pytest.fixture
@@ -172,10 +218,65 @@ def test_a_plug_in_that_cannot_be_started_is_in_nobodys_way(opened, team: str, n
     assert named in state.limitation
 
 
-def test_a_reference_that_is_refused_there_leaves_the_completion_unscored(opened):
-    _, (refused,) = score(opened, ("acme",), item("4", "acme", answer=4))
-    assert (refused.reward, refused.fault.kind) == (None, "InvalidTask")
-    assert "4" not in refused.fault.message
+@pytest.mark.parametrize("team", ["loud", "sly", "early"])
+def test_one_that_writes_into_the_protocol_hangs_nobody(opened, team: str):
+    state, (failed, fine, other) = score(
+        opened, (team, "acme"), item("4", team), item("4", "acme"), raw_item("a" * 100, "length.v1")
+    )
+    assert failed.reward in (None, 1.0)  # its worker may be there before the noise is
+    assert (fine.reward, other.reward) == (1.0, 1.0)
+    assert state.trouble is None
+
+
+def test_one_that_never_answers_rightly_is_named_and_counted(opened):
+    state, (failed, fine) = score(opened, ("early", "acme"), item("4", "early"), item("4", "acme"))
+    assert (failed.reward, fine.reward) == (None, 1.0)
+    assert "[plugins.early]" in state.limitation
+    counted = next(each for each in state.plugins if each["plugin"] == "early")
+    assert (counted["jobs"], counted["faults"]) == (1, {"RewarderFault": 1})
+
+
+def test_a_plug_in_sees_nothing_of_the_environment_of_the_service(opened, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("JUDGE_API_KEY", "not for everybody")
+    _, (told,) = score(opened, ("acme",), item("environment", "acme"))
+    names = told.components[0].verdict.evidence["names"]
+    assert "PATH" in names
+    assert not {"JUDGE_API_KEY", "HOME", "PYTHONPATH", "PYTEST_CURRENT_TEST"} & set(names)
+
+
+def test_nor_does_the_process_that_is_asked_what_it_offers(
+    tmp_path: Path, hasty: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("JUDGE_API_KEY", "not for everybody")
+    plugin = scripted(tmp_path, 'echo "the key is ${JUDGE_API_KEY-unknown}" >&2; exit 3')
+    assert "the key is unknown" in str(plugin.trouble)
+
+
+def test_a_reference_that_is_refused_there_is_answered_as_one_that_is_refused_here(opened):
+    _, (there, fine, here) = score(
+        opened, ("acme",), item("4", "acme", answer=4), item("4", "acme"), raw_item("", "echo.v1", {"answer": 4})
+    )
+    assert (there.status, there.reward, there.fault) == ("invalid", None, None)
+    assert fine.reward == 1.0
+    told = there.problem.model_dump(exclude={"item"})
+    assert told == {**here.problem.model_dump(exclude={"item"}), "detail": told["detail"]}
+    assert told["detail"] == here.problem.detail.replace("odd.echo", "acme.says")
+
+
+@pytest.mark.parametrize("says", ["configuration", "refusal"])
+def test_what_a_plug_in_raises_is_its_fault_and_never_the_tasks(opened, says: str):
+    _, (failed,) = score(opened, ("acme",), item(says, "acme"))
+    assert (failed.status, failed.fault.kind, failed.fault.attempt) == ("unscored", "RewarderFault", 1)
+
+
+def test_the_check_of_tasks_finds_what_would_be_refused_there(config, tmp_path: Path):
+    tasks = tmp_path / "tasks.jsonl"
+    rows = [item("", "acme", answer)["task"] | {"id": f"answer-{answer!r}"} for answer in ("4", 4)]
+    tasks.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = list[Found]()
+    tally = check_tasks(config("acme"), tasks, None, found.append)
+    assert (tally.tasks, dict(tally.codes)) == (2, {"invalid_reference": 1})
+    assert (found[0].task, found[0].rewarder) == ("answer-4", "acme.says")
 
 
 def test_params_that_are_refused_there_stop_the_service_at_its_start(config, opened):
@@ -215,6 +316,7 @@ def scripted(folder: Path, script: str) -> IsolatedPlugin:
     """An environment whose Python is a shell script; `$4` is the descriptor that answers are expected on."""
     python = folder / "venv/bin/python"
     python.parent.mkdir(parents=True)
+    script = script.replace("CORE", isolation.core_digest())
     python.write_text(f"#!/bin/bash\ncat > /dev/null\n{script}\n")
     python.chmod(0o755)
     section = {"isolation": "venv", "venv": folder / "venv", "load": ["acme"]}
@@ -226,8 +328,8 @@ def scripted(folder: Path, script: str) -> IsolatedPlugin:
 
 def described(**rewarder: Any) -> str:
     spec = {"name": "acme.x", "version": "1", "kind": "pure", "cpu_budget_s": 1, "distribution": "", "code_digest": ""}
-    one = {"spec": {**spec, **rewarder}, "reference_fields": [], "has_check": False}
-    return json.dumps({"core": isolation.core_digest(), "fingerprint": "f", "rewarders": [one]})
+    one = {"spec": {**spec, **rewarder}, "reference_fields": []}
+    return json.dumps({"core": "CORE", "fingerprint": "f", "rewarders": [one]})
 
 
 @pytest.mark.parametrize(
@@ -268,6 +370,47 @@ def test_a_mistake_in_the_section_is_named(tmp_path: Path, table: str, problem: 
     path.write_text(table)
     with pytest.raises(ConfigError, match=problem):
         load_config(path, {})
+
+
+@pytest.mark.parametrize("victim", ["worker", "nursery"])
+def test_what_is_killed_in_the_middle_of_a_request_loses_nothing(opened, victim: str):
+    items = [item("slow", "acme", "slow") for _ in range(100)]
+
+    async def run() -> tuple[bytes, int, dict[str, Any]]:
+        async with opened("acme") as service:
+            pool = service.engine.pool.isolated["acme"]
+            nursery = pool.pool._nursery
+            assert nursery is not None
+            answer = asyncio.create_task(service.engine.score(items))
+            for _ in range(3 if victim == "worker" else 1):
+                await asyncio.sleep(0.2)
+                assert not answer.done(), "it was answered before anything was killed"
+                pids = children(nursery._process.pid) if victim == "worker" else [nursery._process.pid]
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+            done = await answer
+            return done, pool.describe()["jobs"], pool.describe()["faults"]
+
+    done, jobs, faults = asyncio.run(run())
+    answered = ScoreResponse.model_validate_json(done).items
+    assert (len(answered), jobs) == (100, 100)
+    unscored = [each for each in answered if each.reward is None]
+    assert {each.reward for each in answered} <= {1.0, None}
+    assert len({each.record_id for each in answered}) == 100
+    assert faults.get("RewarderFault", 0) == len(unscored)
+    assert all("acme" in each.fault.message or "worker" in each.fault.message for each in unscored)
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_the_process_that_serves_is_closed_to_its_neighbours():
+    script = (
+        "from env_server.isolation import keep_others_out as k; import ctypes; k(); print(ctypes.CDLL(None).prctl(3))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
 
 
 def test_a_plug_in_whose_processes_are_killed_gets_new_ones(opened):

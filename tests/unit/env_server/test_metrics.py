@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from judge_endpoint import Asked, judge_endpoint
 from prometheus_client import CollectorRegistry
 from raw_items import raw_item
 
@@ -132,3 +133,52 @@ def test_two_services_in_one_process_do_not_share_their_counts():
     one, other = Metrics(), Metrics()
     one.answered([verdict("done")])
     assert series(other.registry, "assay_verdicts_total") == 0
+
+
+RIGHT = {"rewarder": "judge.criteria", "params": {"criteria": {"right": "It is right."}}}
+
+
+def judged_service(url: str) -> dict[str, Any]:
+    return {
+        "judges": {"default": {"url": url, "model": "m", "tries": 1, "breaker_failures": 1, "input_price": 1e6}},
+        "calibration": {"required": False},
+        "rubrics": {"right.v1": {"parts": [RIGHT]}},
+        "plugins": {"load": ["assay"], "modules": ["odd_rewarders"]},
+        "sandbox": {"backend": "off"},
+    }
+
+
+def says_right(asked: Asked) -> str:
+    return asked.object(right=True)
+
+
+def test_what_a_judge_is_asked_and_costs_is_counted(odd_service):
+    with judge_endpoint(says_right) as endpoint:
+
+        async def run() -> CollectorRegistry:
+            async with odd_service(**judged_service(endpoint.url)) as service:
+                for text in ("a", "b", "b"):
+                    await service.engine.score([raw_item(text, "right.v1")])
+                service.poll.refresh(service)
+                return service.metrics.registry
+
+        registry = asyncio.run(run())
+    assert value(registry, "assay_judge_questions_total", judge="default", answer="sent") == len(endpoint.requests)
+    assert value(registry, "assay_judge_questions_total", judge="default", answer="remembered") == 1
+    assert (value(registry, "assay_judge_tokens_total", judge="default") or 0) > 0
+    assert (value(registry, "assay_judge_cost_total", judge="default") or 0) > 0
+    assert value(registry, "assay_endpoint_open", endpoint="judges.default") == 0
+    assert value(registry, "assay_endpoint_requests", endpoint="judges.default") == 0
+
+
+def test_a_judge_that_is_left_alone_is_seen(odd_service):
+    async def run() -> CollectorRegistry:
+        async with odd_service(**judged_service("http://127.0.0.1:9/v1")) as service:
+            await service.engine.score([raw_item("a", "right.v1")])
+            service.poll.refresh(service)
+            return service.metrics.registry
+
+    registry = asyncio.run(run())
+    assert value(registry, "assay_endpoint_open", endpoint="judges.default") == 1
+    assert value(registry, "assay_judge_cost_total", judge="default") == 0
+    assert value(registry, "assay_items_total", rubric="right.v1", status="unscored") == 1
