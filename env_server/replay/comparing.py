@@ -105,7 +105,9 @@ def _environment_then(instrument: Mapping[str, Any]) -> dict[str, Any]:
 def _environment_now(
     instrument: Mapping[str, Any], spec: RewarderSpec, reply: Reply, memory_bytes: int | None
 ) -> dict[str, Any]:
-    named = {"version": spec.version, "distribution": spec.distribution, "code_digest": spec.code_digest}
+    named: dict[str, Any] = {
+        "version": spec.version, "distribution": spec.distribution, "code_digest": spec.code_digest,
+    }  # fmt: skip
     if not spec.is_async:
         named["memory_bytes"] = memory_bytes
     models = reply.models or instrument.get("models")  # the recorded replies were read again
