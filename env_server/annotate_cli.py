@@ -130,12 +130,13 @@ def labels(
     Leaves with 1 if no completion was labelled by two people.
     """
     from env_server.agreement import agreement
+    from env_server.ledger.reader import ALL_NOTES
 
     wanted = options.record_filter(
         kind="label", run=run, step=step, task_id=task, rubric=rubric, since=since, until=until
     )
     with closing(_reader(_settings(config, data_dir, url))) as reader:
-        found = agreement(record for row in _rows(reader, wanted) if (record := reader.record(row["id"])))
+        found = agreement(record for row in _rows(reader, wanted) if (record := reader.record(row["id"], ALL_NOTES)))
     if as_json:
         print_json(found.as_json())
     else:
@@ -184,13 +185,13 @@ def _write(record_id: str, said: "Annotation", settings: ServiceConfig) -> dict[
     from uuid import UUID
 
     from env_server.annotating import annotation
-    from env_server.app import build_writer
+    from env_server.app import build_redactor, build_writer
 
     with closing(_reader(settings)) as reader:
         record = reader.record(record_id)
     if record is None:
         raise NotFound(f"there is no record {record_id!r:.60}", hint="`env-server audit list` lists records")
-    entry = annotation(record, said)
+    entry = annotation(record, said, build_redactor(settings))
     with closing(build_writer(settings.ledger)) as writer:
         writer.append_now([entry])
     return {"id": str(UUID(bytes=entry.id)), "about": record["id"], "kind": said.kind}

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from env_server.ledger.entry import Entry, Kind, new_id
+from env_server.redaction import Redactor
 from env_server.replay.results import Replay
 from rewarders.digests import canonical_json
 from rewarders.errors import RequestError
@@ -46,16 +47,16 @@ class Annotation(Wire):
         return self
 
 
-def annotation(record: Mapping[str, Any], said: Annotation) -> Entry:
-    """The new record. Raises RequestError: what it is about is no record of which that can be said."""
+def annotation(record: Mapping[str, Any], said: Annotation, redactor: Redactor | None) -> Entry:
+    """The new record. Raises RequestError: what it is about is no record of which that can be said, or was erased."""
     detail = said.model_dump(mode="json", exclude={"kind"}, exclude_none=True)
-    return _entry(record, Kind(said.kind), detail, reward=said.reward)
+    return _entry(record, Kind(said.kind), detail, redactor, reward=said.reward)
 
 
-def replayed(record: Mapping[str, Any], replay: Replay) -> Entry:
-    """The record of a replay."""
+def replayed(record: Mapping[str, Any], replay: Replay, redactor: Redactor | None) -> Entry:
+    """The record of a replay. Raises RequestError where the record was erased: nothing more is kept of it."""
     detail = replay.model_dump(mode="json", exclude={"record_id", "replay_id"})
-    return _entry(record, Kind.REPLAY, detail, reward=replay.reward, status=str(replay.result))
+    return _entry(record, Kind.REPLAY, detail, redactor, reward=replay.reward, status=str(replay.result))
 
 
 def require_subject(record: Mapping[str, Any], kind: Kind) -> None:
@@ -66,9 +67,18 @@ def require_subject(record: Mapping[str, Any], kind: Kind) -> None:
 
 
 def _entry(
-    record: Mapping[str, Any], kind: Kind, detail: dict[str, Any], *, reward: float | None, status: str | None = None
+    record: Mapping[str, Any],
+    kind: Kind,
+    detail: dict[str, Any],
+    redactor: Redactor | None,
+    *,
+    reward: float | None,
+    status: str | None = None,
 ) -> Entry:
     require_subject(record, kind)
+    if record["erased"]:
+        raise RequestError("the record was erased: nothing can be said of it any more")
+    detail = redactor.redact_note(detail) if redactor else detail
     copied: dict[str, Any] = {name: record.get(name) for name in _COPIED}
     return Entry(
         id=new_id(), kind=kind, detail=canonical_json(detail), about=UUID(record["id"]).bytes, reward=reward,

@@ -31,6 +31,8 @@ from rewarders.errors import ConfigError
 from rewarders.registry import Registry
 from sandboxes.errors import SandboxMisconfigured
 
+_MOST_READING_S = 10.0
+"""For one statement of a search: whoever asks for more is told to ask for less."""
 _OPEN_AT_ONCE = 2
 """A call may have a second submission open beside its first. `parallel` calls have their turn at once: were there no
 more places than turns, each call could hold one and wait for a second for ever."""
@@ -193,6 +195,6 @@ def _open_ledger(
     remember_rubrics(config.ledger.place, rubrics.rubrics)
     writer = build_writer(config.ledger)
     closing.callback(writer.close)
-    reader = LedgerReader(config.ledger.place)
+    reader = LedgerReader(config.ledger.place, _MOST_READING_S)
     closing.callback(reader.close)
     return writer, reader

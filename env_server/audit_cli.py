@@ -13,7 +13,7 @@ from env_server import record_options as options
 from env_server.config import LedgerConfig, load_config
 from env_server.ledger.place import Place
 from env_server.terminal import AsJson, ConfigFile, err, out, plain, print_json
-from rewarders.errors import ConfigError
+from rewarders.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
     from env_server.audit.erasing import Erased
@@ -26,6 +26,9 @@ annotate_cli.register(audit)
 recompute_cli.register(audit)
 
 _MOST_SHOWN = 100
+_A_PART = (
+    "complete: not proved. What a part leaves out is the word of whoever exported it; hold it against a whole export"
+)
 Key = Annotated[list[str] | None, typer.Option("--key", help="Public key of a writer, or a file that holds it.")]
 Why = Annotated[str, typer.Option(help="Goes on the record for good: name no person.")]
 By = Annotated[str, typer.Option(help="Who wants it so; goes on the record too.")]
@@ -111,18 +114,26 @@ def prove(
 
 @audit.command("check-proof")
 def check_proof(
-    proof: Annotated[Path, typer.Argument(help="What `audit prove` wrote.")], key: Key = None, as_json: AsJson = False
+    proof: Annotated[Path, typer.Argument(help="What `audit prove` wrote.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="One that was kept elsewhere: its tree has to be the proof's, or its beginning.")
+    ] = None,
+    key: Key = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check a proof: no ledger is needed. Leaves with 1 if it proves nothing."""
-    from env_server.audit.proof_report import checked
+    from env_server.audit.kept import checkpoint_in
+    from env_server.audit.proofs import checked
 
-    report = checked(proof, next(iter(_keys(key or [])), None))
+    report = checked(proof, next(iter(_keys(key or [])), None), checkpoint_in(checkpoint) if checkpoint else None)
     if as_json:
         print_json(report)
     elif report["valid"]:
         out.print(f"[green]ok[/]: {plain(report['says'])}")
         if not report["key_was_given"]:
             err.print(f"[yellow]signed by {plain(report['key'])}[/]: hold that against a key you trust, or give --key")
+        if not report["checkpoint_was_given"]:
+            err.print("[yellow]whoever has the key can sign any tree[/]: give --checkpoint, kept elsewhere")
     else:
         out.print(f"[red]proves nothing[/]: {plain(report['says'])}")
     raise typer.Exit(0 if report["valid"] else 1)
@@ -137,19 +148,18 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one record: request, context, tool calls, output, where the reward came from, and what was said of it."""
+    from env_server.audit.erasure_checks import told_of
     from env_server.audit.record_page import lines
-    from env_server.audit.told import told_of
     from env_server.explaining import explained_record
     from env_server.ledger.reader import LedgerReader
 
     place = _place(config, data_dir, url)
     with closing(LedgerReader(place)) as reader:
         record = explained_record(reader, record_id)
-    if record and record["erased"]:
-        record["erased_by"] = told_of(place, record)
     if record is None:
-        err.print(f"[red]there is no record {plain(record_id)}[/]")
-        raise typer.Exit(1)
+        raise NotFound(f"there is no record {record_id!r:.60}", hint="`env-server audit list` lists records")
+    if record["erased"]:
+        record["erased_by"] = told_of(place, record)
     if as_json:
         print_json(record)
     for line in lines(record) if not as_json else []:
@@ -179,6 +189,8 @@ def export(
         print_json(done.as_json())
     else:
         out.print(f"{done.records} records in {plain(str(done.directory))}, {done.size_bytes} bytes")
+        if not done.whole:
+            err.print(f"[yellow]{_A_PART}[/]")
 
 
 @audit.command("seal")
@@ -189,7 +201,7 @@ def seal(
     url: options.Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign where the trees end and export all that was signed, with a signed manifest; then verify it."""
+    """Export everything, with a signed manifest; then verify it."""
     from env_server.audit.export_source import ExportSource
     from env_server.audit.sealing import seal as seal_ledger
     from env_server.audit.verifying import verify as verify_source
@@ -261,12 +273,14 @@ def _erase(ledger: LedgerConfig, chosen: "Sequence[Chosen]", why: str, by: str, 
     from env_server.app import build_writer
     from env_server.audit.database_source import reading
     from env_server.audit.erasing import erase as erase_chosen
-    from env_server.audit.selecting import require_known
+    from env_server.audit.selecting import require_known, require_some
     from env_server.progress import progress_bar
 
     place = ledger.place
     with reading(place) as connection:
-        require_known(connection, [one for part in chosen for one in part.ids])
+        for part in chosen:
+            require_known(connection, part.ids)
+            require_some(connection, part.run, part.task_id)
         count = sum(part.count(connection) for part in chosen)
     if count and not yes:
         _confirm(count, place)
@@ -304,11 +318,12 @@ def _say_verification(verification: "Verification") -> None:
         out.print(f"and {len(verification.findings) - _MOST_SHOWN} more: --json lists them")
     for tree in verification.trees:
         erased = f", {tree.erased} erased" if tree.erased else ""
-        unsigned = f", {tree.unsigned} of them after it" if tree.unsigned else ""
-        signed = f"signed until {tree.newest}" if tree.newest else "not signed yet"
-        out.print(f"{plain(tree.name)}: {tree.records} records{erased}; {signed}{unsigned}; root {tree.root}")
+        signed = f"signed until {tree.newest}" if tree.newest else "not signed"
+        out.print(f"{plain(tree.name)}: {tree.records} records{erased}; {signed}; root {tree.root}")
     verdict = "[red]does not verify[/]" if verification.findings else "[green]ok[/]"
     out.print(f"{verdict}: {verification.records} records")
+    if not verification.whole:
+        err.print(f"[yellow]{_A_PART}[/]")
 
 
 def _with_progress(

@@ -6,6 +6,7 @@ from typing import NoReturn
 from anyio import to_thread
 
 from env_server.engine import KeepReply
+from env_server.ledger.kept_replies import KeyTaken
 from env_server.ledger.writer import LedgerWriter
 from rewarders.digests import digest_bytes
 from rewarders.errors import IdempotencyConflict, RequestError
@@ -36,7 +37,10 @@ class Replays:
             request_digest = digest_bytes(body)
             kept = await to_thread.run_sync(self._ledger.kept_reply, key) if self._ledger else None
             if kept is None:
-                return await compute(KeepReply(key, request_digest))
+                try:
+                    return await compute(KeepReply(key, request_digest))
+                except KeyTaken as taken:  # by another process on the same database
+                    kept = taken.kept.request_digest, taken.kept.body
             if kept[0] != request_digest:
                 _refuse_other_body()
             return kept[1]

@@ -56,8 +56,8 @@ def recompute(
     """Compute recorded rewards again with what is installed here, and compare.
 
     Leaves with 1 if more flipped than --max-flips (of the records themselves, or of the upper end of the interval where
-    they are a sample; without --against and --live, if anything at all is different), and with 3 if nothing could be
-    compared, or too many failed to be.
+    they are some of many; without --against and --live, if anything at all is different), and with 3 if nothing could
+    be compared, or too many failed to be.
     """
     from env_server.progress import progress_bar
     from env_server.replay import recomputing
@@ -71,7 +71,8 @@ def recompute(
         since=since, until=until,
     )  # fmt: skip
     chosen = recomputing.Slice(wanted, limit, sample, tuple(record_ids or ()))
-    gate = recomputing.Gate(max_flips, sampled=sample is not None, plain=against is None and not live)
+    sampled = recomputing.is_sample(settings, chosen)
+    gate = recomputing.Gate(max_flips, sampled=sampled, plain=against is None and not live)
     with _lines(output) as flips, progress_bar("recomputing", recomputing.size(settings, chosen)) as advance:
         listing = _Listing(flips, whole=bool(record_ids) and not as_json)
         how = Comparison(against, rewarder, live)

@@ -16,6 +16,8 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from pydantic_core import to_json
+
 from env_server.redaction_rules import BuiltIn, Rule, built_in
 from rewarders.digests import digest
 from rewarders.patterns import find_all, hits
@@ -94,6 +96,14 @@ class Redactor:
             detail["breakdown"] = {**detail["breakdown"], "completion_digest": digest(completion)}
         return task, completion, {**detail, "redactions": found.as_json()}
 
+    def redact_note(self, detail: Document) -> Document:
+        """What a record about another says, as it is recorded; with `redactions` where something was masked."""
+        found = _Found()
+        masked = {
+            name: _mapped(value, lambda text: self._mask(text, "detail", found)) for name, value in detail.items()
+        }
+        return {**masked, "redactions": found.as_json()} if found.counts else detail
+
     def redact_reply(self, reply: bytes, completion_digests: dict[str, str]) -> bytes:
         """The answer to a request as it is kept for its idempotency key.
 
@@ -109,7 +119,7 @@ class Redactor:
                 [self._component(one, _Found()) for one in item["components"]],
             )
             item["completion_digest"] = completion_digests.get(item["record_id"], item["completion_digest"])
-        return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+        return to_json(answer)
 
     def finds_nothing(self, value: Any) -> bool:
         """Whether the value could be kept as it is, in whatever spelling of JSON."""

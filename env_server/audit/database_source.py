@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select
 
 from env_server.audit.sources import Left, Row, Signed, Writer
 from env_server.ledger.codec import unpack
+from env_server.ledger.entry import said_digest
 from env_server.ledger.merkle import Span
+from env_server.ledger.notes import BadNote, parse_checkpoint
 from env_server.ledger.opening import database_errors, open_to_read
 from env_server.ledger.place import Place
 from env_server.ledger.schema import bodies, checkpoints, details, outcome_parts, outcomes, records, writers
@@ -20,7 +22,9 @@ from rewarders.digests import canonical_json
 ROWS_A_SPAN = 1 << 14
 _ROWS_AT_ONCE = 1000
 _IDS_AT_ONCE = 500
+_BODIES_AT_ONCE = 200
 _COLUMNS = tuple(column.name for column in records.c)
+_ROW = "the writer's row"
 _OUTCOME_PARTS = select(outcome_parts).order_by(outcome_parts.c.outcome, outcome_parts.c.position)
 
 Said = tuple[tuple[str, str, bool], ...]
@@ -77,12 +81,10 @@ class DatabaseSource:
     def wrong_bodies(self) -> Iterator[bytes]:
         """Every body is unpacked and hashed."""
         with reading(self.place) as connection:
-            streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
-            for found in streaming.execute(select(bodies.c.digest, bodies.c.data)).partitions():
-                for digest, data in found:
-                    unpacked, _ = _unpacked(data)
-                    if unpacked is None or hashlib.sha256(unpacked).digest() != digest:
-                        yield digest
+            for digest, data in _bodies(connection):
+                unpacked, _ = _unpacked(data)
+                if unpacked is None or hashlib.sha256(unpacked).digest() != digest:
+                    yield digest
 
     def unknown(self, ids: set[bytes]) -> set[bytes]:
         """Looked up some at a time."""
@@ -127,7 +129,17 @@ def _writer(row: Any, signed: list[Signed]) -> Writer:
     end = row.last + 1 if type(row.last) is int else 0
     key, frontier = (value if isinstance(value, bytes) else b"" for value in (row.public_key, row.frontier))
     size = row.size if type(row.size) is int else 0
-    return Writer(row.id, str(row.name), key, size, frontier, row.records, end, row.strays, tuple(signed))
+    newest = [] if row.note in [one.note for one in signed] else [_signed_in(row.note)]
+    return Writer(row.id, str(row.name), key, size, frontier, row.records, end, row.strays, (*signed, *newest))
+
+
+def _signed_in(note: Any) -> Signed:
+    """The note of a writer's row, which stands beside no columns that repeat it."""
+    try:
+        said = parse_checkpoint(str(note))
+    except BadNote:
+        return Signed(-1, b"", -1, str(note), _ROW)
+    return Signed(said.size, said.root, said.at_ms, said.note, _ROW)
 
 
 def _signed(size: Any, root: Any, at_ms: Any, note: Any) -> Signed:
@@ -137,6 +149,20 @@ def _signed(size: Any, root: Any, at_ms: Any, note: Any) -> Signed:
 
 def _without_writer() -> Select[Any]:
     return select(records.c.writer).distinct().where(records.c.writer.not_in(select(writers.c.id)))
+
+
+def _bodies(connection: Connection) -> Iterator[tuple[Any, Any]]:
+    """Every body, some in each transaction: a database that is written to cannot clean up behind a long one.
+
+    In SQLite by the number of the row, since whoever tampers can put anything where the digest belongs.
+    """
+    key: ColumnElement[Any] = bodies.c.digest if connection.dialect.name == "postgresql" else literal_column("rowid")
+    some = select(key.label("place"), bodies.c.digest, bodies.c.data).order_by(key).limit(_BODIES_AT_ONCE)
+    found = connection.execute(some).all()
+    while found:
+        connection.rollback()
+        yield from ((row.digest, row.data) for row in found)
+        found = connection.execute(some.where(key > found[-1].place)).all()
 
 
 def _rows(writer: int, span: Span) -> Select[Any]:
@@ -158,11 +184,18 @@ def outcomes_in(connection: Connection) -> dict[int, Said]:
     return {one: tuple(parts) for one, parts in said.items() if _said_digest(parts) == digests.get(one)}
 
 
+def outcome_in(connection: Connection, outcome: int | None) -> Said:
+    """What a number stands for, whether or not it was changed."""
+    parts = connection.execute(_OUTCOME_PARTS.where(outcome_parts.c.outcome == outcome))
+    return tuple((part.rewarder, part.reason, part.fault) for part in parts)
+
+
 def _row(values: tuple[Any, ...], outcomes: dict[int, Said]) -> Row:
     columns = dict(zip(_COLUMNS, values, strict=False))
     packed, *held = values[len(_COLUMNS) :]
     detail, problem = (None, "") if packed is None else _unpacked(packed)
     said = () if columns["outcome"] is None else outcomes.get(columns["outcome"])
+    columns["said"] = said_digest(said) if said else None
     return Row(columns, detail, problem, said, *(digest is not None for digest in held))
 
 

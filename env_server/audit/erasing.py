@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, and_, delete, select, update
 
@@ -107,11 +108,25 @@ class _Erasing:
 
 def _erase_chosen(erasing: _Erasing, chosen: Chosen, progress: Callable[[int], None]) -> None:
     with erasing.database.connect().execution_options(read_only=True) as connection:
-        for found in chosen.batches(connection):
-            batch = sorted({*found, *notes_about(connection, found)})
+        for batch in chosen.batches(connection):
             connection.rollback()  # what reads while it waits would hold back the others
-            _erase_batch(erasing, batch)
-            progress(len(batch))
+            progress(_erase_with_notes(erasing, [one.id for one in batch], batch))
+    progress(_erase_with_notes(erasing, chosen.ids, []))
+
+
+def _erase_with_notes(erasing: _Erasing, ids: Sequence[bytes], found: Sequence[Target]) -> int:
+    """Erase what was found and what is said of those ids, and look again: notes were let in until they were erased."""
+    count, seen = 0, set(ids)
+    while batch := sorted({*found, *_notes_about(erasing, sorted(seen))}):
+        _erase_batch(erasing, batch)
+        seen.update(one.id for one in batch)
+        count, found = count + len(batch), ()
+    return count
+
+
+def _notes_about(erasing: _Erasing, ids: Sequence[bytes]) -> list[Target]:
+    with erasing.database.connect().execution_options(read_only=True) as connection:
+        return notes_about(connection, ids)
 
 
 def _erase_batch(erasing: _Erasing, batch: Sequence[Target]) -> None:
@@ -119,7 +134,7 @@ def _erase_batch(erasing: _Erasing, batch: Sequence[Target]) -> None:
     places = _places(batch)
     entry = _erasure(erasing, places, batch)
     erasing.writer.append_now([entry])
-    erasing.erased.said_in.append(entry.id.hex())
+    erasing.erased.said_in.append(str(UUID(bytes=entry.id)))
     erasing.erased.judge_replies += _forget_judges(erasing, places)
     with erasing.database.begin() as connection:
         _remove(connection, places)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,7 +14,16 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tru
 from env_server.audit.database_source import Said, outcomes_in, reading, writers_in
 from env_server.audit.export_files import ExportedLedger, ExportedRubric, ExportedWriter, write_text
 from env_server.audit.sources import Writer
-from env_server.audit.tables import LEFT_OUT, LEFT_OUT_FILE, RECORDS, RECORDS_FILE, ROWS_A_GROUP, TableWriter, as_row
+from env_server.audit.tables import (
+    BODIES,
+    LEFT_OUT,
+    LEFT_OUT_FILE,
+    RECORDS,
+    RECORDS_FILE,
+    ROWS_A_GROUP,
+    TableWriter,
+    as_row,
+)
 from env_server.ledger.codec import unpack
 from env_server.ledger.entry import Kind
 from env_server.ledger.merkle import HASH_BYTES, Frontier, node_hash
@@ -27,7 +36,6 @@ _BYTES_A_GROUP = 64 * 1024 * 1024
 _ROWS_AT_ONCE = 500
 _BODIES_REMEMBERED = 256
 _VERIFY = "`env-server audit verify` says what is wrong with it"
-_BODIES = ("instrument", "task", "completion")
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,8 @@ class Exported:
     records: int
     left_out: int
     size_bytes: int
+    whole: bool
+    """Whether nothing was left out on purpose. Nothing proves of a part that it holds all that was wanted."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -117,19 +127,16 @@ def write_export(
     directory: Path,
     wanted: Wanted = Wanted(),
     *,
-    sizes: Callable[[Writer], int] = lambda writer: writer.size,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Exported:
-    """Write the files of an export into a directory. `sizes` says how much of each tree. Raises LedgerError."""
+    """Write the files of an export into a directory. Raises LedgerError."""
     with reading(place) as connection:
         exporting = _Exporting(connection, wanted, progress)
-        trees = [exporting.tree_of(one, sizes(one)) for one in writers_in(connection) if one.public_key]
+        known = [one for one in writers_in(connection) if one.public_key]
+        with nullcontext() if wanted.everything else closing(_LeftOut(directory)) as left_out:
+            trees = [exporting.tree_of(one, left_out) for one in known]
         with closing(TableWriter(directory / RECORDS_FILE, RECORDS)) as table:
             count = sum(exporting.write_records(tree.writer, table) for tree in trees)
-        if not wanted.everything:
-            with closing(TableWriter(directory / LEFT_OUT_FILE, LEFT_OUT)) as table:
-                for tree in trees:
-                    table.write(tree.left_out)
         served = [ExportedRubric(name=row.name, digest=row.digest, document=row.document)
                   for row in connection.execute(select(rubrics).order_by(rubrics.c.name))]  # fmt: skip
     ledger = ExportedLedger(
@@ -141,7 +148,7 @@ def write_export(
     write_text(directory, ledger)
     total = sum(tree.writer.size for tree in trees)
     size_bytes = sum(path.stat().st_size for path in directory.iterdir())
-    return Exported(directory, count, total - count, size_bytes)
+    return Exported(directory, count, total - count, size_bytes, wanted.everything)
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,6 @@ class _Tree:
     """A writer's tree as it is exported."""
 
     writer: Writer
-    left_out: list[dict[str, Any]]
     whole: bool
 
     @property
@@ -163,6 +169,40 @@ class _Tree:
         )
 
 
+class _LeftOut:
+    """Roots of the largest subtrees that are left out, written as soon as no later leaf can join them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._table = TableWriter(directory / LEFT_OUT_FILE, LEFT_OUT)
+        self._joining: list[tuple[int, int, bytes]] = []
+        """Of leaves in a row: place, height and root, no two of one height but for the last."""
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, seq: int, leaf: bytes) -> None:
+        """Add the leaf that follows the one before, and join what has become a full subtree."""
+        height, node = 0, leaf
+        while self._joining:
+            before, before_height, root = self._joining[-1]
+            if before_height != height or before + (1 << height) != seq or before & ((2 << height) - 1):
+                break
+            self._joining.pop()
+            seq, height, node = before, height + 1, node_hash(root, node)
+        self._joining.append((seq, height, node))
+
+    def end_row(self, writer: str) -> None:
+        """Here a leaf follows that is not left out, or another tree."""
+        self._rows += [{"writer": writer, "seq": seq, "height": h, "root": root} for seq, h, root in self._joining]
+        self._joining.clear()
+        if len(self._rows) >= ROWS_A_GROUP:
+            self._table.write(self._rows)
+            self._rows = []
+
+    def close(self) -> None:
+        """Write the rest."""
+        self._table.write(self._rows)
+        self._table.close()
+
+
 class _Exporting:
     """An export under way."""
 
@@ -173,22 +213,24 @@ class _Exporting:
         self._body = lru_cache(_BODIES_REMEMBERED)(unpack)
         """Instruments and tasks are the same for many records in a row."""
 
-    def tree_of(self, writer: Writer, size: int) -> _Tree:
-        """The tree of the first records of a writer, grown again, and what will be left out of it."""
-        left_out: list[tuple[int, int, bytes]] = []
+    def tree_of(self, writer: Writer, left_out: _LeftOut | None) -> _Tree:
+        """The tree of a writer, grown again; what will not be exported goes to `left_out`."""
         frontier = Frontier()
-        kept = [one for one in writer.checkpoints if one.size <= size]
+        kept = [one for one in writer.checkpoints if one.size <= writer.size]
         flag = self._wanted.condition().label("wanted")
-        leaves = select(records.c.seq, records.c.leaf, flag).where(*_within(writer, size)).order_by(records.c.seq)
+        leaves = select(records.c.seq, records.c.leaf, flag).where(*_within(writer)).order_by(records.c.seq)
         for seq, leaf, is_wanted in self._streaming.execute(leaves):
             if not isinstance(leaf, bytes) or len(leaf) != HASH_BYTES:
                 raise LedgerError(f"record {seq} of {writer.name} has no leaf", hint=_VERIFY)
             frontier.append(leaf)
-            if not is_wanted:
-                _leave_out(left_out, seq, leaf)
-        rows = [{"writer": writer.name, "seq": s, "height": h, "root": r} for s, h, r in left_out]
-        grown = replace(writer, size=size, frontier=frontier.dump(), checkpoints=tuple(kept))
-        return _Tree(grown, rows, self._wanted.everything)
+            if left_out and is_wanted:
+                left_out.end_row(writer.name)
+            elif left_out:
+                left_out.add(seq, leaf)
+        if left_out:
+            left_out.end_row(writer.name)
+        grown = replace(writer, frontier=frontier.dump(), checkpoints=tuple(kept))
+        return _Tree(grown, self._wanted.everything)
 
     def write_records(self, writer: Writer, table: TableWriter) -> int:
         """Write the wanted records of a tree, and answer how many there are."""
@@ -220,30 +262,18 @@ class _Exporting:
 
 
 def _packed(columns: dict[str, Any]) -> dict[str, bytes | None]:
-    return {name: columns[f"{name}_data"] for name in (*_BODIES, "detail")}
+    return {name: columns[f"{name}_data"] for name in (*BODIES, "detail")}
 
 
-def _within(writer: Writer, size: int) -> tuple[ColumnElement[bool], ...]:
-    return records.c.writer == writer.id, records.c.seq >= 0, records.c.seq < size
+def _within(writer: Writer) -> tuple[ColumnElement[bool], ...]:
+    return records.c.writer == writer.id, records.c.seq >= 0, records.c.seq < writer.size
 
 
 def _rows(writer: Writer) -> Select[Any]:
     joined = records.outerjoin(details, (details.c.writer == records.c.writer) & (details.c.seq == records.c.seq))
     wanted = [*records.c, details.c.data.label("detail_data")]
-    for name in _BODIES:
+    for name in BODIES:
         body = bodies.alias()
         joined = joined.outerjoin(body, body.c.digest == records.c[name])
         wanted.append(body.c.data.label(f"{name}_data"))
-    return select(*wanted).select_from(joined).where(*_within(writer, writer.size)).order_by(records.c.seq)
-
-
-def _leave_out(left_out: list[tuple[int, int, bytes]], seq: int, leaf: bytes) -> None:
-    """Add a leaf to what is left out, and join what has become a full subtree."""
-    height, node = 0, leaf
-    while left_out:
-        before, before_height, root = left_out[-1]
-        if before_height != height or before + (1 << height) != seq or before & ((2 << height) - 1):
-            break
-        left_out.pop()
-        seq, height, node = before, height + 1, node_hash(root, node)
-    left_out.append((seq, height, node))
+    return select(*wanted).select_from(joined).where(*_within(writer)).order_by(records.c.seq)

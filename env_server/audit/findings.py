@@ -27,8 +27,6 @@ class Damage(StrEnum):
     """A checkpoint is not signed by the writer it names."""
     STRANGER = "stranger"
     """A writer whose key is none of those that the ledger's writers are known by."""
-    UNSIGNED = "unsigned"
-    """Records that no checkpoint covers, though their writer went on for long enough to sign one."""
     BODY_CHANGED = "body_changed"
     """A task, completion or instrument is not what its digest was made of."""
     BODY_MISSING = "body_missing"

@@ -1,14 +1,16 @@
-"""Proofs that stand alone: that a record is in a signed tree, and that an older signed tree is its beginning. Pure."""
+"""Proofs that stand alone: that a record is in a signed tree, and that an older signed tree is its beginning."""
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from env_server.ledger.entry import LEAF_SCHEMA, SIGNED
 from env_server.ledger.merkle import leaf_hash, verify_consistency, verify_inclusion
-from env_server.ledger.notes import Checkpoint, open_checkpoint, read_verifier_key
-from rewarders.errors import LedgerError
+from env_server.ledger.notes import BadNote, Checkpoint, open_checkpoint, parse_checkpoint, read_verifier_key
+from rewarders.errors import ConfigError, LedgerError
 
 _Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Path = Annotated[tuple[_Hash, ...], Field(max_length=128)]
@@ -56,12 +58,14 @@ class Proof(_Part):
     consistency: Consistency | None = None
 
 
-def check(proof: Proof, trusted_key: bytes | None = None) -> Checkpoint:
+def check(proof: Proof, trusted_key: bytes | None = None, kept: Checkpoint | None = None) -> Checkpoint:
     """Check a proof, and answer the checkpoint that it leads to.
 
     Args:
         proof: what is to be checked.
         trusted_key: the writer's public key, from elsewhere; the one in the proof if not given.
+        kept: a checkpoint from elsewhere, whose tree has to be the proof's or the beginning of it. Without one, whoever
+            has the key could have signed the tree for this proof alone.
 
     Raises:
         BadProof: it proves nothing; the message says where it breaks.
@@ -77,7 +81,45 @@ def check(proof: Proof, trusted_key: bytes | None = None) -> Checkpoint:
         _check_inclusion(proof.inclusion, checkpoint)
     if proof.consistency:
         _check_consistency(proof.consistency, checkpoint, key)
+    if kept:
+        _check_kept(proof, checkpoint, open_checkpoint(kept.note, key))
     return checkpoint
+
+
+def checked(path: Path, trusted_key: bytes | None, kept: Checkpoint | None = None) -> dict[str, Any]:
+    """Read a proof and check it. Raises ConfigError where the file holds none."""
+    try:
+        proof = Proof.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"the proof {path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "it"
+        raise ConfigError(f"{path} holds no proof: {where}: {first['msg']}") from error
+    report: dict[str, Any] = {
+        "key": proof.key,
+        "key_was_given": trusted_key is not None,
+        "checkpoint_was_given": kept is not None,
+    }
+    try:
+        checkpoint = check(proof, trusted_key, kept)
+    except (BadProof, BadNote) as error:
+        return {**report, "valid": False, "says": f"{error}{f'; {error.hint}' if error.hint else ''}"}
+    at = datetime.fromtimestamp(checkpoint.at_ms / 1000, UTC).isoformat(timespec="seconds")
+    columns = signed_columns(proof.inclusion.leaf_data) if proof.inclusion else None
+    signed = f"the tree of {checkpoint.size} records that {checkpoint.origin} signed at {at}"
+    return {**report, "valid": True, "says": _says(proof, columns, signed), "record": columns, "signed_at": at}
+
+
+def _says(proof: Proof, columns: dict[str, Any] | None, signed: str) -> str:
+    parts = []
+    if proof.inclusion and columns:
+        what = f" with reward {columns['reward']} by {columns['rubric']}" if columns["rubric"] else ""
+        parts.append(f"record {proof.inclusion.record}{what} is number {proof.inclusion.index} in {signed}")
+    if proof.consistency:
+        older = parse_checkpoint(proof.consistency.checkpoint).size
+        parts.append(f"the signed tree of {older} records is the beginning of {signed}")
+    return "; ".join(parts)
 
 
 def _check_inclusion(said: Inclusion, checkpoint: Checkpoint) -> None:
@@ -93,6 +135,20 @@ def _check_consistency(said: Consistency, checkpoint: Checkpoint, key: bytes) ->
     older = open_checkpoint(said.checkpoint, key)
     if not verify_consistency(older.size, checkpoint.size, older.root, checkpoint.root, _bytes(said.path)):
         raise BadProof(f"the signed tree of {older.size} records is not the beginning of that of {checkpoint.size}")
+
+
+def _check_kept(proof: Proof, checkpoint: Checkpoint, kept: Checkpoint) -> None:
+    """Whether one of the proof's trees is the one that was signed for the kept checkpoint."""
+    older = [parse_checkpoint(proof.consistency.checkpoint)] if proof.consistency else []
+    for one in (checkpoint, *older):
+        if one.size == kept.size:
+            if one.root != kept.root:
+                raise BadProof(f"its tree of {kept.size} records is another one than the kept checkpoint's")
+            return
+    raise BadProof(
+        f"the proof does not say how its tree of {checkpoint.size} records follows on the kept one of {kept.size}",
+        hint="`env-server audit prove ID --since FILE` makes one that does",
+    )
 
 
 def signed_columns(leaf_data: str) -> dict[str, Any]:

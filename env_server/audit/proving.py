@@ -6,14 +6,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, select
 
-from env_server.audit.database_source import reading
+from env_server.audit.database_source import outcome_in, reading
 from env_server.audit.proofs import BadProof, Consistency, Inclusion, Proof, check
-from env_server.ledger.entry import leaf_data
+from env_server.ledger.entry import leaf_data, said_digest
 from env_server.ledger.merkle import Frontier, Span, consistency_spans, inclusion_spans
 from env_server.ledger.notes import Checkpoint, open_checkpoint, parse_checkpoint, verifier_key
 from env_server.ledger.place import Place
-from env_server.ledger.schema import checkpoints, records, writers
-from rewarders.errors import ConfigError, LedgerError
+from env_server.ledger.schema import records, writers
+from rewarders.errors import ConfigError, LedgerError, NotFound
 
 _LEAVES_AT_ONCE = 10_000
 
@@ -27,14 +27,15 @@ def prove(place: Place, record_id: str | None, older: str | None = None) -> Proo
         older: a signed checkpoint that was kept.
 
     Raises:
-        ConfigError: there is no such record or writer, or they are of different trees.
-        LedgerError: no checkpoint covers the record yet, or what the ledger holds proves nothing.
+        NotFound: there is no such record.
+        ConfigError: there is no such writer, or they are of different trees.
+        LedgerError: what the ledger holds proves nothing.
     """
     kept = parse_checkpoint(older) if older else None
     with reading(place) as connection:
         row = _record(connection, record_id) if record_id else None
         writer = _writer(connection, row, kept)
-        newest = _newest(connection, writer, max(row.seq + 1 if row else 0, kept.size if kept else 0))
+        newest = _newest(writer, max(row.seq + 1 if row else 0, kept.size if kept else 0))
         proof = Proof(
             key=verifier_key(writer.public_key),
             checkpoint=newest.note,
@@ -52,10 +53,10 @@ def _record(connection: Connection, record_id: str) -> Row[Any]:
     try:
         wanted = UUID(record_id).bytes
     except ValueError:
-        raise ConfigError(f"{record_id[:80]!r} is no id of a record") from None
+        raise NotFound(f"there is no record {record_id!r:.60}: that is no id") from None
     row = connection.execute(select(records).where(records.c.id == wanted)).one_or_none()
     if row is None:
-        raise ConfigError(f"there is no record {record_id}")
+        raise NotFound(f"there is no record {record_id}", hint="`env-server audit list` lists records")
     return row
 
 
@@ -69,20 +70,19 @@ def _writer(connection: Connection, row: Row[Any] | None, kept: Checkpoint | Non
     return writer
 
 
-def _newest(connection: Connection, writer: Row[Any], least: int) -> Checkpoint:
-    signed = select(checkpoints.c.note).where(checkpoints.c.writer == writer.id)
-    note = connection.execute(signed.order_by(checkpoints.c.size.desc()).limit(1)).scalar_one_or_none()
-    newest = open_checkpoint(note, writer.public_key) if note else None
-    if newest is None or newest.size < least:
+def _newest(writer: Row[Any], least: int) -> Checkpoint:
+    newest = open_checkpoint(writer.note, writer.public_key)
+    if newest.size < least:
         raise LedgerError(
-            f"no checkpoint of {writer.name} covers {least} records yet", hint="try again in a second, or `audit seal`"
+            f"{writer.name} signed {newest.size} records, and not {least}", hint="`audit verify` says what is wrong"
         )
     return newest
 
 
 def _inclusion(connection: Connection, row: Row[Any], newest: Checkpoint) -> Inclusion:
     path = _roots(connection, row.writer, inclusion_spans(row.seq, newest.size))
-    spelled = leaf_data(row._asdict()).decode("utf-8")
+    said = said_digest(outcome_in(connection, row.outcome))
+    spelled = leaf_data({**row._asdict(), "said": said}).decode("utf-8")
     return Inclusion(record=str(UUID(bytes=row.id)), index=row.seq, leaf_data=spelled, path=tuple(path))
 
 

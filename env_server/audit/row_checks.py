@@ -7,7 +7,7 @@ from typing import Any
 
 from env_server.audit.findings import Damage, Finding, spelled_id
 from env_server.audit.sources import Row
-from env_server.ledger.entry import SALT_BYTES, Kind, commitment, leaf_data
+from env_server.ledger.entry import SALT_BYTES, Kind, commitment, leaf_data, said_digest
 from env_server.ledger.merkle import HASH_BYTES, leaf_hash
 
 _BYTES = {"id": 16, "about": 16, "instrument": HASH_BYTES, "task": HASH_BYTES, "completion": HASH_BYTES,
@@ -30,8 +30,8 @@ def _wrong(row: Row) -> Iterator[tuple[Damage, str]]:
     if misfit := _misfit(row.columns):
         yield Damage.CHANGED, f"column {misfit} does not hold what it has to"
         return
-    if not leaf_fits(row.columns):
-        yield Damage.CHANGED, "its columns are not those its leaf was made of"
+    if not leaf_fits(row.columns) and not _leaf_fits_detail(row):
+        yield Damage.CHANGED, "its columns or its outcome are not what its leaf was made of"
     yield from _wrong_references(row)
     yield from _wrong_commitment(row)
     yield from _wrong_outcome(row)
@@ -45,6 +45,15 @@ def leaf_fits(columns: dict[str, Any], seq: int | None = None, leaf: bytes | Non
         return leaf_hash(leaf_data(columns)) == (leaf or columns["leaf"])
     except (ValueError, TypeError):
         return False  # a number that is none, or a text that is no UTF-8
+
+
+def _leaf_fits_detail(row: Row) -> bool:
+    """Whether the columns make the leaf with what the detail says: then nothing but the outcome was changed."""
+    try:
+        said = said_digest(said_in(row.detail or b""))
+    except (ValueError, KeyError, TypeError):
+        return False
+    return leaf_fits({**row.columns, "said": said})
 
 
 def is_erased(columns: dict[str, Any]) -> bool:

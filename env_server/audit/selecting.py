@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,11 +9,14 @@ from sqlalchemy import ColumnElement, Connection, exists, func, select, tuple_
 
 from env_server.ledger.entry import Kind
 from env_server.ledger.schema import records
-from rewarders.errors import ConfigError
+from rewarders.errors import ConfigError, NotFound
 
 BATCH = 2000
 _IDS_AT_ONCE = 500
 _FLAGS = (Kind.CORRECTION, Kind.INVALIDATION, Kind.LABEL)
+_notes = select(records.c.writer, records.c.seq, records.c.id, records.c.salt).where(
+    records.c.kind != Kind.ERASURE.value
+)
 
 
 class Target(NamedTuple):
@@ -55,8 +57,8 @@ class Chosen:
 
     def _alternatives(self) -> Iterator[list[ColumnElement[bool]]]:
         common = [records.c.salt.is_not(None), records.c.kind != Kind.ERASURE.value, *self._conditions()]
-        for begin, end in pairwise([*range(0, len(self.ids), _IDS_AT_ONCE), len(self.ids)]):
-            yield [*common, records.c.id.in_(self.ids[begin:end])]
+        for some in _some(self.ids):
+            yield [*common, records.c.id.in_(some)]
         if not self.ids:
             yield common
 
@@ -75,30 +77,47 @@ class Chosen:
             yield flag if self.flagged else ~flag
 
 
-def notes_about(connection: Connection, targets: Sequence[Target]) -> list[Target]:
-    """Records about these that repeat what is said in them: replays and labels, but never an erasure."""
-    ids, found = [target.id for target in targets], []
-    for begin in range(0, len(ids), _IDS_AT_ONCE):
-        about = records.c.about.in_(ids[begin : begin + _IDS_AT_ONCE])
-        found += _batch(connection, [about, records.c.salt.is_not(None), records.c.kind != Kind.ERASURE.value], None)
-    return found
+def notes_about(connection: Connection, ids: Sequence[bytes]) -> list[Target]:
+    """Records about these, and about those again, that still say something: whatever repeats what is said in them.
+
+    Never an erasure. One that is erased already is followed on, and not answered.
+    """
+    found: dict[bytes, Target] = {}
+    seen, about = set(ids), list(ids)
+    while about:
+        further = [row for some in _some(about) for row in connection.execute(_notes.where(records.c.about.in_(some)))]
+        about = [row.id for row in further if row.id not in seen]
+        seen.update(about)
+        found |= {row.id: Target(row.writer, row.seq, row.id) for row in further if row.salt is not None}
+    return [*found.values()]
 
 
 def as_ids(names: Sequence[str]) -> list[bytes]:
-    """Ids as people write them. Raises ConfigError where one is none."""
+    """Ids as people write them. Raises NotFound where one is none."""
     try:
         return [UUID(name).bytes for name in names]
     except ValueError:
         bad = next(name for name in names if not _is_id(name))
-        raise ConfigError(f"{bad[:80]!r} is no id of a record") from None
+        raise NotFound(f"there is no record {bad!r:.60}: that is no id; nothing was erased") from None
+
+
+def require_some(connection: Connection, run: str | None, task_id: str | None) -> None:
+    """Raises ConfigError where no record, erased or not, is of that run and task: then the name is wrong."""
+    named = {"run": run, "task_id": task_id}
+    wanted = [records.c[name] == value for name, value in named.items() if value is not None]
+    if wanted and connection.execute(select(records.c.id).where(*wanted).limit(1)).first() is None:
+        said = " and ".join(f"{name} {value!r:.80}" for name, value in named.items() if value is not None)
+        raise ConfigError(
+            f"there is no record of {said}; nothing was erased", hint="`env-server audit list` lists records"
+        )
 
 
 def require_known(connection: Connection, ids: Sequence[bytes]) -> None:
-    """Raises ConfigError where there is no such record, or it is an erasure, which has nothing to erase."""
+    """Raises NotFound where there is no such record; ConfigError: it is an erasure, which has nothing to erase."""
     for one in ids:
         kind = connection.execute(select(records.c.kind).where(records.c.id == one)).scalar_one_or_none()
         if kind is None:
-            raise ConfigError(f"there is no record {UUID(bytes=one)}; nothing was erased")
+            raise NotFound(f"there is no record {UUID(bytes=one)}; nothing was erased")
         if kind == Kind.ERASURE:
             raise ConfigError(f"record {UUID(bytes=one)} says what was erased, and stays; nothing was erased")
 
@@ -111,11 +130,11 @@ def _is_id(name: str) -> bool:
     return True
 
 
-def _batch(
-    connection: Connection, conditions: Sequence[ColumnElement[bool]], after: tuple[int, int] | None
-) -> list[Target]:
+def _some(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    return (ids[begin : begin + _IDS_AT_ONCE] for begin in range(0, len(ids), _IDS_AT_ONCE))
+
+
+def _batch(connection: Connection, conditions: Sequence[ColumnElement[bool]], after: tuple[int, int]) -> list[Target]:
     place: tuple[Any, Any] = (records.c.writer, records.c.seq)
-    wanted = select(*place, records.c.id).where(*conditions).order_by(*place)
-    if after is not None:
-        wanted = wanted.where(tuple_(*place) > tuple_(*after)).limit(BATCH)
-    return [Target(*row) for row in connection.execute(wanted)]
+    wanted = select(*place, records.c.id).where(*conditions, tuple_(*place) > tuple_(*after)).order_by(*place)
+    return [Target(*row) for row in connection.execute(wanted.limit(BATCH))]

@@ -41,7 +41,7 @@ class Row(NamedTuple):
     """A record with all that its leaf and its commitment were made of."""
 
     columns: dict[str, Any]
-    """Every column of `records`."""
+    """Every column of `records`, and `said`: the digest of what the ledger has under `outcome`."""
     detail: bytes | None
     """What was said, as it was hashed; None where there is nothing, or where it cannot be read."""
     detail_problem: str

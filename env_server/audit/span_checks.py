@@ -32,11 +32,9 @@ class SpanReport:
     """What records say was erased: the writer's public key in hexadecimal digits, and places."""
     about: set[bytes] = field(default_factory=set)
     """Ids that records are about."""
-    unsigned_ms: tuple[int, int] | None = None
-    """When the first and the last record came that no checkpoint covers."""
 
 
-def check_span(source: Source, writer: Writer, span: Span, signed: int) -> SpanReport:
+def check_span(source: Source, writer: Writer, span: Span) -> SpanReport:
     """Check the records of a piece and the checkpoints that end in it.
 
     What looks wrong is looked at again: a record may have been erased while it was read.
@@ -45,14 +43,13 @@ def check_span(source: Source, writer: Writer, span: Span, signed: int) -> SpanR
         source: where the records are.
         writer: whose tree; with only the checkpoints that end in the span.
         span: which records.
-        signed: how many records the writer's newest checkpoint covers.
 
     Raises:
         LedgerError: the source cannot be read.
     """
-    report = _checked(source, writer, span, signed)
+    report = _checked(source, writer, span)
     if report.findings:
-        again = _checked(source, writer, span, signed)
+        again = _checked(source, writer, span)
         again.findings = [finding for finding in report.findings if finding in again.findings]
         report = again
     report.findings += [found for one in writer.checkpoints if (found := wrong_signature(one, writer))]
@@ -71,12 +68,12 @@ def wrong_signature(checkpoint: Signed, writer: Writer) -> Finding | None:
     return None
 
 
-def _checked(source: Source, writer: Writer, span: Span, signed: int) -> SpanReport:
+def _checked(source: Source, writer: Writer, span: Span) -> SpanReport:
     report, run, first, following = SpanReport(), bytearray(), span[0], span[0]
     erased: list[int] = []
     for row in source.rows(writer, span):
         columns = row.columns
-        _note(report, row, writer, signed)
+        _note(report, row, writer)
         report.records += 1
         if type(columns["seq"]) is not int:
             continue  # it stands nowhere
@@ -92,7 +89,7 @@ def _checked(source: Source, writer: Writer, span: Span, signed: int) -> SpanRep
     return report
 
 
-def _note(report: SpanReport, row: Row, writer: Writer, signed: int) -> None:
+def _note(report: SpanReport, row: Row, writer: Writer) -> None:
     columns = row.columns
     if len(report.findings) < MOST_FINDINGS:
         found = list(wrong_with(row, writer.name))
@@ -103,9 +100,6 @@ def _note(report: SpanReport, row: Row, writer: Writer, signed: int) -> None:
         report.about.add(columns["about"])
     if columns["kind"] == Kind.ERASURE and row.detail:
         report.erasures += erased_by(row.detail)
-    if type(columns["seq"]) is type(columns["at_ms"]) is int and columns["seq"] >= signed:
-        began = report.unsigned_ms[0] if report.unsigned_ms else columns["at_ms"]
-        report.unsigned_ms = (began, columns["at_ms"])
 
 
 def erased_by(detail: bytes) -> Iterator[tuple[str, Span]]:

@@ -13,6 +13,8 @@ from env_server.ledger.codec import unpack
 from env_server.ledger.schema import bodies, records, replies, writers
 
 _AT_ONCE = 500
+_ANSWERS_AT_ONCE = 16
+"""One may be some megabytes."""
 _REFERENCES = ("task", "completion", "instrument")
 _ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -38,18 +40,15 @@ def sweep_bodies(database: Engine) -> int:
 
 def sweep_replies(database: Engine) -> int:
     """Remove kept answers that hold an erased record, and answer how many there were. Raises SQLAlchemyError."""
-    with _reading(database) as connection:
-        streaming = connection.execution_options(yield_per=_AT_ONCE)
-        kept = [(key, _records_in(body)) for key, body in streaming.execute(select(replies.c.key, replies.c.body))]
-        erased: set[bytes] = set()
-        for some in _batches(sorted({one for _, ids in kept for one in ids or ()})):
-            gone = select(records.c.id).where(records.c.id.in_(some), records.c.salt.is_(None))
-            erased.update(connection.scalars(gone))
-    keys = [key for key, ids in kept if ids is None or ids & erased]
-    for some in _batches(keys):
+    removed, last = 0, ""
+    while kept := _kept_after(database, last):
+        with _reading(database) as connection:
+            erased = _erased(connection, sorted({one for ids in kept.values() for one in ids or ()}))
         with database.begin() as connection:
-            connection.execute(delete(replies).where(replies.c.key.in_(some)))
-    return len(keys)
+            gone = [key for key, ids in kept.items() if ids is None or ids & erased]
+            removed += connection.execute(delete(replies).where(replies.c.key.in_(gone))).rowcount
+        last = [*kept][-1]
+    return removed
 
 
 def wipe(database: Engine) -> str:
@@ -67,6 +66,21 @@ def wipe(database: Engine) -> str:
 
 def _reading(database: Engine) -> Connection:
     return database.connect().execution_options(read_only=True)
+
+
+def _kept_after(database: Engine, key: str) -> dict[str, set[bytes] | None]:
+    """The next keys, with the records that each answer holds."""
+    some = select(replies.c.key, replies.c.body).where(replies.c.key > key).order_by(replies.c.key).limit(_AT_ONCE)
+    with _reading(database) as connection:
+        streaming = connection.execution_options(yield_per=_ANSWERS_AT_ONCE)
+        return {row.key: _records_in(row.body) for row in streaming.execute(some)}
+
+
+def _erased(connection: Connection, ids: Sequence[bytes]) -> set[bytes]:
+    erased: set[bytes] = set()
+    for some in _batches(ids):
+        erased.update(connection.scalars(select(records.c.id).where(records.c.id.in_(some), records.c.salt.is_(None))))
+    return erased
 
 
 def _unused() -> CompoundSelect[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from env_server.audit.sources import Left, Row
+from env_server.ledger.entry import said_digest
 from rewarders.errors import ConfigError, LedgerError
 
 try:
@@ -23,7 +24,7 @@ LEFT_OUT_FILE = "left_out.parquet"
 ROWS_A_GROUP = 1 << 14
 _SAID = pa.list_(pa.struct([("rewarder", pa.string()), ("reason", pa.string()), ("fault", pa.bool_())]))
 _TEXTS = ("tenant", "run", "group", "task_id", "rubric", "status")
-_BODIES = ("instrument", "task", "completion")
+BODIES = ("instrument", "task", "completion")
 RECORDS = pa.schema(
     [
         ("writer", pa.string()),
@@ -42,7 +43,7 @@ RECORDS = pa.schema(
         ("status", pa.string()),
         ("reward", pa.float64()),
         ("said", _SAID),
-        *((name, pa.string()) for name in (*_BODIES, "detail")),
+        *((name, pa.string()) for name in (*BODIES, "detail")),
         ("salt", pa.binary()),
         ("commitment", pa.binary()),
         ("leaf", pa.binary()),
@@ -139,7 +140,8 @@ _PLAIN = RECORDS.set(RECORDS.get_field_index("at"), pa.field("at", pa.int64()))
 
 
 def _row(values: dict[str, Any]) -> Row:
-    digests = {name: values[name] and hashlib.sha256(values[name].encode()).digest() for name in _BODIES}
+    digests = {name: values[name] and hashlib.sha256(values[name].encode()).digest() for name in BODIES}
+    said = tuple((one["rewarder"], one["reason"], one["fault"]) for one in values["said"] or ())
     columns = {
         **{name: values[name] for name in ("writer", "seq", "kind", "step", "sample", "reward", *_TEXTS)},
         **{name: values[name] for name in ("salt", "commitment", "leaf")},
@@ -148,8 +150,8 @@ def _row(values: dict[str, Any]) -> Row:
         "at_ms": values["at"],
         "about": _as_id(values["about"]),
         "outcome": None,
+        "said": said_digest(said),
     }
-    said = tuple((one["rewarder"], one["reason"], one["fault"]) for one in values["said"] or ())
     detail = values["detail"] and values["detail"].encode()
     return Row(columns, detail, "", said, True, True, True)
 

@@ -15,8 +15,6 @@ from env_server.ledger.notes import name_of
 
 _MOST_SUSPECTS = 300
 """Records among which swapped ones are looked for: every pair is tried."""
-_UNSIGNED_MS = 60_000
-"""A writer signs at least every second while records come: one that went on for longer was kept from it."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,6 @@ class TreeReport:
     """Whose root was that of the tree."""
     newest: str | None
     """When the newest checkpoint was signed."""
-    unsigned: int
-    """Records after it."""
     erased: int
 
     def as_json(self) -> dict[str, Any]:
@@ -46,16 +42,13 @@ class TreeTally:
     """Takes the reports of a tree's pieces in order."""
 
     def __init__(self, writer: Writer, left_out: Sequence[Left]) -> None:
-        newest = max(writer.checkpoints, key=lambda one: one.size, default=None)
-        self.signed = newest.size if newest else 0
-        """How many records the newest checkpoint covers."""
-        self._writer, self._newest = writer, newest
+        self._writer = writer
+        self._newest = max(writer.checkpoints, key=lambda one: one.size, default=None)
         self._check = TreeCheck(writer, left_out)
         self._findings: list[Finding] = []
         self._suspects: list[dict[str, Any]] = []
         self._present: list[Span] = []
         self._erased: list[Span] = []
-        self._unsigned_ms: list[int] = []
         self._records = 0
 
     def add(self, report: SpanReport) -> None:
@@ -66,7 +59,6 @@ class TreeTally:
         self._findings += report.findings
         self._suspects += report.suspects[: _MOST_SUSPECTS - len(self._suspects)]
         self._erased += report.erased
-        self._unsigned_ms += report.unsigned_ms or ()
         self._records += report.records
 
     def finish(self) -> list[Finding]:
@@ -77,9 +69,10 @@ class TreeTally:
         if writer.name != name_of(writer.public_key):
             message = "the name in the writer's row is not that of its key"
             found.append(Finding(Damage.END_CHANGED, message, writer.name))
-        if self._unsigned_ms and max(self._unsigned_ms) - min(self._unsigned_ms) > _UNSIGNED_MS:
-            message = f"no checkpoint covers the records from {self.signed} on, though more came for over a minute"
-            found.append(Finding(Damage.UNSIGNED, message, writer.name, self.signed))
+        signed = self._newest.size if self._newest else 0
+        if signed < writer.size:
+            message = f"its writer signed {max(signed, 0)} records, and the ledger has {writer.size} of them"
+            found.append(Finding(Damage.END_CHANGED, message, writer.name, max(signed, 0)))
         return found
 
     @property
@@ -103,7 +96,6 @@ class TreeTally:
             root=root.hex() if root else None,
             checkpoints=self._check.checked,
             newest=_time(self._newest),
-            unsigned=max(self._writer.size - self.signed, 0),
             erased=total(self.erased),
         )
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,6 +18,7 @@ from env_server.audit.sources import Signed, Source, Writer
 from env_server.audit.span_checks import SpanReport, check_span, wrong_signature
 from env_server.audit.tallies import TreeReport, TreeTally
 from env_server.ledger.notes import name_of
+from rewarders.errors import LedgerError
 
 _WORTH_PROCESSES = 1 << 15
 """Records; fewer are verified sooner than other processes start."""
@@ -31,6 +33,8 @@ class Verification:
 
     trees: tuple[TreeReport, ...]
     findings: tuple[Finding, ...]
+    whole: bool = True
+    """Whether it was all of a ledger. Of a part nothing proves that it holds all that was wanted."""
 
     @property
     def records(self) -> int:
@@ -44,7 +48,8 @@ class Verification:
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         trees = [tree.as_json() for tree in self.trees]
-        return {"records": self.records, "trees": trees, "findings": [finding.as_json() for finding in self.findings]}
+        findings = [finding.as_json() for finding in self.findings]
+        return {"records": self.records, "whole": self.whole, "trees": trees, "findings": findings}
 
 
 def verify(
@@ -65,7 +70,7 @@ def verify(
         progress: called with the number of records that were checked since the last call.
 
     Raises:
-        LedgerError: the source cannot be read.
+        LedgerError: the source cannot be read, or a process died.
     """
     writers, findings = _with_kept(source.writers(), kept)
     findings += _strangers(writers, trusted)
@@ -74,7 +79,7 @@ def verify(
         bodies = executor.submit(_wrong_bodies, source)
         for writer in writers:
             tally = TreeTally(writer, list(source.left_out(writer)))
-            for report in _reports(source, writer, executor, tally.signed):
+            for report in _reports(source, writer, executor):
                 tally.add(report)
                 about |= report.about
                 erasures.state(report.erasures)
@@ -87,10 +92,10 @@ def verify(
     findings += erasures.wrong(source, writers)
     if source.whole:
         findings += [_dangling(one) for one in sorted(source.unknown({one for one in about if type(one) is bytes}))]
-    return Verification(tuple(trees), tuple(findings))
+    return Verification(tuple(trees), tuple(findings), source.whole)
 
 
-def _reports(source: Source, writer: Writer, executor: Executor, signed: int) -> Iterator[SpanReport]:
+def _reports(source: Source, writer: Writer, executor: Executor) -> Iterator[SpanReport]:
     """Reports in order; checkpoints beyond the last record are checked with it."""
     spans = source.spans(writer)
     if not spans:
@@ -102,7 +107,7 @@ def _reports(source: Source, writer: Writer, executor: Executor, signed: int) ->
     ends = [bisect_right(by_size, end, key=lambda one: one.size) for _, end in spans[:-1]]
     for span, (first, last) in zip(spans, pairwise([0, *ends, len(by_size)]), strict=True):
         ending = tuple(by_size[first:last])
-        ahead.append(executor.submit(check_span, source, replace(writer, checkpoints=ending), span, signed))
+        ahead.append(executor.submit(check_span, source, replace(writer, checkpoints=ending), span))
         if len(ahead) > _MOST_AHEAD:
             yield ahead.popleft().result()
     while ahead:
@@ -157,5 +162,10 @@ def _executor(records: int, processes: int) -> Iterator[Executor]:
         executor = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
     try:
         yield executor
+    except BrokenProcessPool as error:
+        raise LedgerError(
+            "a process that was verifying died, perhaps for want of memory",
+            hint="share the work among fewer: --processes 1",
+        ) from error
     finally:
         executor.shutdown(cancel_futures=True)

@@ -7,8 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
+
+from rewarders.digests import canonical_json
 
 LEAF_SCHEMA = "assay.record/2"
 _spell = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False).encode
@@ -18,9 +21,9 @@ NOTHING = bytes(32)
 
 SIGNED = (
     "seq", "id", "at_ms", "kind", "about", "tenant", "run", "step", "group", "sample", "task_id", "rubric", "status",
-    "reward", "instrument", "commitment",
+    "reward", "said", "instrument", "commitment",
 )  # fmt: skip
-"""Columns of a record that its leaf covers, in the order they are spelled."""
+"""What a leaf covers, in the order it is spelled: columns of a record, and `said`, the digest of its outcome."""
 _signed = itemgetter(*SIGNED)
 
 
@@ -100,6 +103,16 @@ def id_ms(record_id: bytes) -> int:
 def commitment(salt: bytes, task: bytes | None, completion: bytes | None, detail: bytes | None) -> bytes:
     """32 bytes that bind a record to the SHA-256 digests of its bodies, and tell nothing once the salt is gone."""
     return hashlib.sha256(b"".join((salt, task or NOTHING, completion or NOTHING, detail or NOTHING))).digest()
+
+
+@lru_cache(4096)
+def said_digest(said: tuple[tuple[str, str, bool], ...]) -> bytes | None:
+    """SHA-256 of what rewarders said in short, which a number stands for on the record; None where nothing was said.
+
+    Raises:
+        ValueError: a text cannot be spelled.
+    """
+    return hashlib.sha256(canonical_json(said)).digest() if said else None
 
 
 def leaf_data(row: Mapping[str, Any]) -> bytes:

@@ -21,9 +21,12 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
     _insert(connection, table, rows, unless_there=False)
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert the rows that are not there yet. Sorted, so that writers that want the same ones do not deadlock."""
-    _insert(connection, table, rows, unless_there=True)
+def insert_new(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert the rows that are not there yet, and answer how many those are.
+
+    Sorted, so that writers that want the same ones do not deadlock.
+    """
+    return _insert(connection, table, rows, unless_there=True)
 
 
 def insert_for(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -31,19 +34,21 @@ def insert_for(connection: Connection, table: Table) -> postgresql.Insert | sqli
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def _insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, unless_there: bool) -> None:
+def _insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, unless_there: bool) -> int:
     if not rows:
-        return
+        return 0
     if connection.dialect.name == "postgresql":
         columns = tuple(list(column) for column in zip(*rows, strict=True))
-        connection.exec_driver_sql(_into_postgresql(table, connection.dialect, unless_there), columns)
-        return
-    whole = len(rows) - len(rows) % _SQLITE_ROWS
+        return connection.exec_driver_sql(_into_postgresql(table, connection.dialect, unless_there), columns).rowcount
+    made, whole = 0, len(rows) - len(rows) % _SQLITE_ROWS
     for start in range(0, whole, _SQLITE_ROWS):
         values = tuple(chain.from_iterable(rows[start : start + _SQLITE_ROWS]))
-        connection.exec_driver_sql(_into_sqlite(table, connection.dialect, unless_there, _SQLITE_ROWS), values)
+        statement = _into_sqlite(table, connection.dialect, unless_there, _SQLITE_ROWS)
+        made += connection.exec_driver_sql(statement, values).rowcount
     if whole < len(rows):
-        connection.exec_driver_sql(_into_sqlite(table, connection.dialect, unless_there, 1), list(rows[whole:]))
+        statement = _into_sqlite(table, connection.dialect, unless_there, 1)
+        made += connection.exec_driver_sql(statement, list(rows[whole:])).rowcount
+    return made
 
 
 @cache

@@ -1,13 +1,14 @@
 """Answers kept under idempotency keys, in the database that holds their records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
 
 from env_server.ledger.codec import pack, unpack
-from env_server.ledger.inserting import insert_rows
+from env_server.ledger.inserting import insert_new
 from env_server.ledger.schema import replies
+from rewarders.errors import LedgerError
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,40 @@ class KeptReply:
     body: bytes
 
 
+class KeyTaken(LedgerError):
+    """Another process was asked the same under the key, and was faster: its answer counts, and nothing was written."""
+
+    def __init__(self, kept: KeptReply) -> None:
+        super().__init__("another process has answered under this Idempotency-Key")
+        self.kept = kept
+
+
+class KeysTaken(LedgerError):
+    """Some of the keys have their answers already."""
+
+    def __init__(self, taken: dict[str, KeptReply]) -> None:
+        super().__init__("an Idempotency-Key is taken")
+        self.taken = taken
+        """By key, where they are known."""
+
+
 def keep(connection: Connection, kept: Sequence[KeptReply], now_s: float) -> None:
-    """Keep the answers. Raises SQLAlchemyError, IntegrityError where a key is taken."""
+    """Keep the answers. Waits for whoever is just taking one of the keys.
+
+    Raises:
+        KeysTaken: not all of the keys were free; undo what was kept.
+        SQLAlchemyError: the database refused.
+    """
     rows = [(one.key, one.request_digest, pack(one.body), now_s) for one in kept]
-    insert_rows(connection, replies, sorted(rows))  # in order, so that two servers never wait for each other
+    made = insert_new(connection, replies, sorted(rows))  # in order, so that two servers never wait for each other
+    if made < len(rows):
+        raise KeysTaken({})
+
+
+def taken(connection: Connection, keys: Iterable[str]) -> dict[str, KeptReply]:
+    """What is kept under the keys, by key. Raises SQLAlchemyError."""
+    rows = connection.execute(select(replies).where(replies.c.key.in_(list(keys))))
+    return {row.key: KeptReply(row.key, row.request_digest, unpack(row.body)) for row in rows}
 
 
 def find(connection: Connection, key: str, oldest_s: float) -> tuple[str, bytes] | None:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from env_server.ledger.codec import pack_bodies, pack_details
-from env_server.ledger.entry import SALT_BYTES, Entry, Said, commitment
+from env_server.ledger.entry import SALT_BYTES, Entry, Said, commitment, said_digest
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Laid:
     """Entries as rows, in order."""
 
     rows: list[dict[str, Any]]
-    """Columns of `records`, but for `writer`, `seq`, `outcome` and `leaf`."""
+    """Columns of `records`, but for `writer`, `seq`, `outcome` and `leaf`; with `said`, which the leaf covers."""
     details: list[bytes]
     said: list[tuple[Said, ...]]
     bodies: dict[bytes, bytes]
@@ -60,6 +60,7 @@ def _row(entry: Entry, salt: bytes, digests: dict[bytes, bytes]) -> dict[str, An
         "rubric": entry.rubric,
         "status": entry.status,
         "reward": None if entry.reward is None else entry.reward + 0.0,  # SQLite has no -0.0: it would read as another
+        "said": said_digest(entry.said),
         "instrument": instrument,
         "task": task,
         "completion": completion,

@@ -1,6 +1,7 @@
 """How the ledger's database is opened: SQLite in the data directory or PostgreSQL by URL, durable, in this schema."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,13 @@ from env_server.ledger.schema import REVISION
 from rewarders.errors import ConfigError, LedgerError
 
 BUSY_TIMEOUT_MS = 10_000
+_WAL_BYTES = 64 * 1024 * 1024
+"""Past a long read SQLite's log is cut back to so much."""
 _MIGRATING = 0x4173736179  # "Assay": the key of PostgreSQL's advisory lock
+_TOOK_TOO_LONG = ("interrupted", "canceling statement due to statement timeout")
+"""What SQLite and PostgreSQL say of a statement that was given up."""
+_LOOK_EVERY = 10_000
+"""Instructions of SQLite's machine, well below a millisecond."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _POSTGRESQL = {
     "application_name": "assay",
@@ -48,8 +55,12 @@ def open_to_write(place: Place) -> Engine:
     return database
 
 
-def open_to_read(place: Place) -> Engine:
+def open_to_read(place: Place, statement_s: float | None = None) -> Engine:
     """The database as it is. Readers connect with `execution_options(read_only=True)`.
+
+    Args:
+        place: where it is.
+        statement_s: how long one statement may take; as long as it needs if None.
 
     Raises:
         LedgerError: there is no ledger, it cannot be read, or is of another schema.
@@ -58,6 +69,8 @@ def open_to_read(place: Place) -> Engine:
     if place.url is None and not (place.data_dir and (place.data_dir / SQLITE_FILE).exists()):
         raise _no_ledger(place)
     database = _engine(place)
+    if statement_s is not None:
+        _limit(database, statement_s)
     with (
         _or_closed(database),
         database_errors(f"in {place} cannot be read"),
@@ -82,6 +95,9 @@ def database_errors(what: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         cause = (str(getattr(error, "orig", None) or error).splitlines() or ["no reason given"])[0]
+        if cause in _TOOK_TOO_LONG:
+            hint = "ask for less: one run, a shorter time, or fewer at once"
+            raise LedgerError(f"the ledger {what}: it would take too long", hint=hint) from error
         raise LedgerError(f"the ledger {what}: {cause}") from error
 
 
@@ -131,10 +147,27 @@ def _password(path: Path | None) -> str | None:
         raise ConfigError(f"ledger.password_file is {str(path)!r}, which cannot be read: {error}") from error
 
 
+def _limit(database: Engine, statement_s: float) -> None:
+    """Give up statements that take longer."""
+
+    def limit_postgresql(connection: Any, _: Any) -> None:
+        connection.execute(f"SET statement_timeout = {round(statement_s * 1000)}")
+        connection.commit()
+
+    def limit_sqlite(_: Any, cursor: Any, *__: Any) -> None:
+        until = time.monotonic() + statement_s
+        cursor.connection.set_progress_handler(lambda: time.monotonic() > until, _LOOK_EVERY)
+
+    if database.dialect.name == "postgresql":
+        event.listen(database, "connect", limit_postgresql)
+    else:
+        event.listen(database, "before_cursor_execute", limit_sqlite)
+
+
 def _configure_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, not by the driver
     pragmas = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "secure_delete=ON")
-    for pragma in pragmas:
+    for pragma in (*pragmas, f"journal_size_limit={_WAL_BYTES}"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -1,14 +1,12 @@
 """Combinations of rewarders and reasons, kept once each: few numbers instead of many words on the records."""
 
 from collections.abc import Iterable
-from hashlib import sha256
 
 from sqlalchemy import Connection, select
 
-from env_server.ledger.entry import Said
+from env_server.ledger.entry import Said, said_digest
 from env_server.ledger.inserting import insert_for, insert_rows
 from env_server.ledger.schema import outcome_parts, outcomes
-from rewarders.digests import canonical_json
 
 _MOST_REMEMBERED = 10_000
 
@@ -23,7 +21,8 @@ class Outcomes:
     def numbers(self, connection: Connection, said: Iterable[tuple[Said, ...]]) -> dict[tuple[Said, ...], int | None]:
         """The number of each combination, made where there is none; nothing said has none. Raises SQLAlchemyError."""
         wanted = set(said)
-        unknown = {_digest(one): one for one in wanted if one and one not in self._known}
+        new = (one for one in wanted if one not in self._known)
+        unknown = {digest: one for one in new if (digest := said_digest(one))}
         self._fresh = {unknown[digest]: _intern(connection, digest, unknown[digest]) for digest in sorted(unknown)}
         return {one: self._known.get(one, self._fresh.get(one)) for one in wanted}
 
@@ -32,10 +31,6 @@ class Outcomes:
         if len(self._known) > _MOST_REMEMBERED:
             self._known.clear()
         self._known.update(self._fresh)
-
-
-def _digest(said: tuple[Said, ...]) -> bytes:
-    return sha256(canonical_json(said)).digest()
 
 
 def _intern(connection: Connection, digest: bytes, said: tuple[Said, ...]) -> int:

@@ -1,9 +1,9 @@
 """Reading a ledger's records. Never writes, and needs no running server."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, func, select
@@ -13,6 +13,7 @@ from env_server.ledger.codec import unpack
 from env_server.ledger.entry import Kind
 from env_server.ledger.opening import database_errors, open_to_read
 from env_server.ledger.place import Place
+from env_server.ledger.reading_threads import ReadingThreads
 from env_server.ledger.rubrics import recorded_rubric
 from env_server.ledger.schema import bodies, details, records, writers
 from env_server.ledger.searching import Position
@@ -20,16 +21,30 @@ from env_server.record_filter import RecordFilter
 from rewarders.digests import digest
 from rewarders.errors import LedgerError
 
+P = ParamSpec("P")
+T = TypeVar("T")
+MOST_NOTES = 100
+"""Of a record that are shown with it."""
+ALL_NOTES = 1 << 62
+
 
 class LedgerReader:
     """Read access to a ledger."""
 
-    def __init__(self, place: Place) -> None:
-        """Raises LedgerError when there is no ledger that this version reads; ConfigError as `open_to_read` does."""
-        self._database = open_to_read(place)
+    def __init__(self, place: Place, statement_s: float | None = None) -> None:
+        """Read from a place; `statement_s` is how long one statement may take.
 
-    def record(self, record_id: str) -> dict[str, Any] | None:
-        """One record with all that belongs to it, or None. Blocks on the database.
+        Raises LedgerError when there is no ledger that this version reads; ConfigError as `open_to_read` does.
+        """
+        self._database = open_to_read(place, statement_s)
+        self._threads = ReadingThreads()
+
+    async def aside(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `read` answers, in a thread that is only for reading. Raises Overloaded when too many read already."""
+        return await self._threads.run(read, *args, **kwargs)
+
+    def record(self, record_id: str, most_notes: int = MOST_NOTES) -> dict[str, Any] | None:
+        """One record with all that belongs to it, or None: of its notes the newest. Blocks on the database.
 
         Raises:
             LedgerError: it cannot be read, or is damaged.
@@ -39,7 +54,7 @@ class LedgerReader:
             return None
         with database_errors("cannot be read"), self.connect() as connection:
             row = connection.execute(_found.where(records.c.id == wanted)).one_or_none()
-            return _document(connection, row) if row else None
+            return _document(connection, row, most_notes) if row else None
 
     def search(self, wanted: RecordFilter, where: Position) -> tuple[list[dict[str, Any]], str | None]:
         """Small rows of a page, and the cursor of the next. Blocks on the database. Raises LedgerError."""
@@ -56,17 +71,13 @@ class LedgerReader:
         with database_errors("cannot be read"), self.connect() as connection:
             return recorded_rubric(connection, name)
 
-    def count(self) -> int:
-        """How many records there are. Raises LedgerError."""
-        with database_errors("cannot be read"), self.connect() as connection:
-            return connection.execute(select(func.count()).select_from(records)).scalar_one()
-
     def connect(self) -> Connection:
         """A connection that only reads. Its errors are SQLAlchemy's: use `database_errors`."""
         return self._database.connect().execution_options(read_only=True)
 
     def close(self) -> None:
         """Let go of the database."""
+        self._threads.close()
         self._database.dispose()
 
 
@@ -87,7 +98,7 @@ def _as_bytes(record_id: str) -> bytes | None:
         return None
 
 
-def _document(connection: Connection, row: Row[Any]) -> dict[str, Any]:
+def _document(connection: Connection, row: Row[Any], most_notes: int) -> dict[str, Any]:
     """Everything a record says, and where it stands."""
     columns = {name: _plain(getattr(row, name)) for name in _COLUMNS}
     detail = _json(row.detail, row) or {}
@@ -97,7 +108,7 @@ def _document(connection: Connection, row: Row[Any]) -> dict[str, Any]:
         "task": _body(connection, row.task, row),
         "completion": _body(connection, row.completion, row),
         "erased": row.salt is None,
-        "notes": _notes(connection, row.id),
+        **_notes(connection, row.id, most_notes),
         "place": {
             "writer": row.writer_name, "seq": row.seq, "leaf": row.leaf.hex(), "commitment": row.commitment.hex(),
         },
@@ -132,10 +143,15 @@ def _instruments(parts: list[dict[str, Any]], detail: dict[str, Any]) -> Iterato
         yield {**part, **{name: each[place] for name, each in used.items() if each and each[place]}}
 
 
-def _notes(connection: Connection, about: bytes) -> list[dict[str, Any]]:
-    """The records about a record, the oldest first."""
-    rows = connection.execute(_found.where(records.c.about == about).order_by(records.c.id))
-    return [{**_note(row), "id": _plain(row.id), "kind": row.kind, "at": _iso(row.at_ms)} for row in rows]
+def _notes(connection: Connection, about: bytes, most: int) -> dict[str, Any]:
+    """The newest records about a record, the oldest of them first, and how many there are in all."""
+    is_note = records.c.about == about
+    rows = connection.execute(_found.where(is_note).order_by(records.c.id.desc()).limit(most)).all()
+    count = len(rows)
+    if count == most:
+        count = connection.execute(select(func.count()).select_from(records).where(is_note)).scalar_one()
+    shown = [{**_note(row), "id": _plain(row.id), "kind": row.kind, "at": _iso(row.at_ms)} for row in reversed(rows)]
+    return {"notes": shown, "note_count": count}
 
 
 def _note(row: Row[Any]) -> dict[str, Any]:

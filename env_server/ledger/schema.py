@@ -36,9 +36,10 @@ writers = Table(
     Column("name", String, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("frontier", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
 )
 """One row for each writer, its tree and its signing key. `size` and `frontier` are the tree's end: roots of the full
-subtrees, left to right, 32 bytes each."""
+subtrees, left to right, 32 bytes each. `note` is the signed checkpoint of just that: each commit moves all three."""
 
 _UNSCORED = text("status = 'unscored'")
 _NOTE = text("about IS NOT NULL")
@@ -127,7 +128,7 @@ checkpoints = Table(
     Column("note", Text, nullable=False),
     PrimaryKeyConstraint("writer", "size"),
 )
-"""Signed statements of how large a writer's tree was and what its root was."""
+"""Those signed statements of how large a writer's tree was, and what its root was, that are kept."""
 
 rubrics = Table(
     "rubrics",

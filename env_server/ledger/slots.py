@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from env_server.ledger.notes import KEY_FILE, Signer
+from env_server.ledger.notes import Signer
 from rewarders.errors import LedgerError
 
 CHECKPOINT_FILE = "checkpoint"
@@ -45,15 +45,6 @@ def claim_slot(data_dir: Path) -> Slot:
         if lock is not None:
             return _with_key(directory, lock)
     raise AssertionError("there is always a next number")
-
-
-def claim_idle_slots(data_dir: Path) -> Iterator[Slot]:
-    """Every slot that nobody holds just now, one by one; each is for the caller to release. Raises LedgerError."""
-    for key in sorted((data_dir / "writers").glob(f"*/{KEY_FILE}")):
-        with _errors(key.parent):
-            lock = _try_to_lock(key.parent / "lock")
-        if lock is not None:
-            yield _with_key(key.parent, lock)
 
 
 def newest_checkpoint(directory: Path) -> str | None:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from env_server.ledger import kept_replies
 from env_server.ledger.entry import Entry
-from env_server.ledger.kept_replies import KeptReply
+from env_server.ledger.kept_replies import KeptReply, KeysTaken, KeyTaken
 from env_server.ledger.laying import Laid, lay_out
 from env_server.ledger.opening import database_errors, open_to_write
 from env_server.ledger.place import Place
@@ -91,6 +91,7 @@ class LedgerWriter:
 
         Raises:
             Overloaded: the queue is full; nothing was taken.
+            KeyTaken: the reply's key has an answer, of another process; nothing was written.
             LedgerError: the database refused; nothing was written.
         """
         if self._waiting + len(entries) > self._max_waiting:
@@ -169,12 +170,25 @@ class LedgerWriter:
 
     def _write(self, group: Sequence[_Append]) -> None:
         error = self._try_to_commit(group)
-        if error is None or len(group) == 1 or isinstance(error, Refused) or _is_outage(error):
+        if isinstance(error, KeysTaken) and error.taken:
+            self._write_rest(group, error.taken)
+        elif error is None or len(group) == 1 or isinstance(error, Refused) or _is_outage(error):
             for wanted in group:
                 wanted.settle(error)
         else:  # something in one of them cannot be written: let the others not suffer for it
             for wanted in group:
                 wanted.settle(self._try_to_commit([wanted]))
+
+    def _write_rest(self, group: Sequence[_Append], taken: dict[str, KeptReply]) -> None:
+        """Whoever was too late with a key is told alone."""
+        rest = []
+        for wanted in group:
+            if wanted.reply and (kept := taken.get(wanted.reply.key)):
+                wanted.settle(KeyTaken(kept))
+            else:
+                rest.append(wanted)
+        if rest:
+            self._write(rest)
 
     def _try_to_commit(self, group: Sequence[_Append]) -> LedgerError | None:
         """Write in one transaction. Whatever goes wrong is returned: this thread has to outlive it."""
@@ -201,7 +215,7 @@ class LedgerWriter:
 
     def _gather(self) -> list[_Append] | None:
         """Everything that waits, up to a bound; nothing where it is time to sign; None when closed."""
-        unsigned = self._tree.unsigned or self._publisher.waiting
+        unsigned = self._tree.is_ahead or self._publisher.waiting
         try:
             first = self._queue.get(timeout=CHECKPOINT_S if unsigned else None)
         except queue.Empty:

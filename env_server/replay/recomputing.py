@@ -4,7 +4,7 @@ import asyncio
 import random
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,13 +15,14 @@ from env_server.config import ServiceConfig
 from env_server.ledger.entry import Kind
 from env_server.ledger.reader import LedgerReader
 from env_server.ledger.searching import all_pages
+from env_server.ledger.subjects import SubjectErased
 from env_server.record_filter import RecordFilter
 from env_server.replay.flips import Flip, FlipReport
 from env_server.replay.replayer import Comparison, Replayer
 from env_server.replay.results import Replay, Result
 from env_server.replay.rubrics import RubricArchive
 from env_server.service import Service
-from rewarders.errors import NotFound
+from rewarders.errors import ConfigError, NotFound
 
 OnReplay = Callable[[Mapping[str, Any], Replay, Flip | None], None]
 _AT_ONCE = 128
@@ -50,18 +51,26 @@ class Gate:
     max_flips: float = 0.0
     """Share of the compared records that may flip."""
     sampled: bool = False
-    """Whether the records were drawn: then the upper end of the interval has to keep to it, not the share itself."""
+    """Whether the records were drawn from more: then the upper end of the interval has to keep to it, not the share."""
     plain: bool = True
-    """Whether the very same code was run on the very same replies: then any difference is one too many."""
+    """Whether the very same code was run on the very same replies: then any difference is one too many, and what was
+    drawn is not held against a share."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError where no sample could keep to it."""
+        if self.sampled and not self.plain and self.max_flips == 0.0:
+            raise ConfigError(
+                "no sample can show that nothing flips, which --max-flips 0 asks for",
+                hint="give the share that may flip, as --max-flips 0.01, or leave out --sample",
+            )
 
     def verdict(self, report: FlipReport) -> int:
         """The exit code: 0 it keeps to it; 1 it does not; 3 nobody can say."""
         figures = report.as_json()["flips"]
         if not report.compared:
             return 3
-        if self.plain and report.results[Result.DIFFERENT]:
-            return 1
-        if (figures["high"] if self.sampled else figures["value"]) > self.max_flips:
+        share = figures["high"] if self.sampled else figures["value"]
+        if report.results[Result.DIFFERENT] if self.plain else share > self.max_flips:
             return 1
         unknown = report.results[Result.COULD_NOT]
         return 3 if unknown > self.max_flips * (unknown + report.compared) else 0
@@ -105,6 +114,11 @@ def size(config: ServiceConfig, chosen: Slice) -> int:
         return min(reader.matching(chosen.wanted), chosen.sample or chosen.limit or sys.maxsize)
 
 
+def is_sample(config: ServiceConfig, chosen: Slice) -> bool:
+    """Whether there are more records than are to be drawn. Raises LedgerError."""
+    return bool(chosen.sample and not chosen.ids) and size(config, Slice(chosen.wanted)) > (chosen.sample or 0)
+
+
 async def _recompute(
     config: ServiceConfig,
     chosen: Slice,
@@ -128,9 +142,19 @@ async def _recompute(
 
 
 async def _keep(service: Service, records: Sequence[dict[str, Any]], replays: Sequence[Replay]) -> None:
-    assert service.engine.ledger is not None, "it was turned on"
-    entries = [replayed(record, replay) for record, replay in zip(records, replays, strict=True)]
-    await service.engine.ledger.append(entries)
+    """Record the replays, but of no record that is erased, or was meanwhile: its evidence would come back."""
+    ledger, redactor = service.engine.ledger, service.engine.redactor
+    assert ledger is not None, "it was turned on"
+    both = zip(records, replays, strict=True)
+    entries = [replayed(record, replay, redactor) for record, replay in both if not record["erased"]]
+    if not entries:
+        return
+    try:
+        await ledger.append(entries)
+    except SubjectErased:
+        for entry in entries:
+            with suppress(SubjectErased):
+                await ledger.append([entry])
 
 
 def _fitting(config: ServiceConfig) -> int:

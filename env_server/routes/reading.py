@@ -1,6 +1,5 @@
 """What the service is and what it has recorded: everything that only reads."""
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -42,7 +41,7 @@ async def rubrics(request: Request) -> dict[str, list[dict[str, Any]]]:
 async def record(request: Request, record_id: str) -> JSONResponse:
     """One record of the ledger, with its place in the chain, and a sentence that explains its reward."""
     reader = _service(request).reader
-    found = await asyncio.to_thread(explained_record, reader, record_id) if reader else None
+    found = await reader.aside(explained_record, reader, record_id) if reader else None
     if found is None:
         raise NotFound("there is no such record")
     return JSONResponse(found)

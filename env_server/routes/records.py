@@ -1,13 +1,11 @@
 """`/v1/records`: finding them, computing them again, and saying something of them."""
 
-import asyncio
-from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from env_server import strict_json
 from env_server.annotating import Annotation, annotation, replayed, require_subject
@@ -16,7 +14,7 @@ from env_server.explaining import explained_record
 from env_server.ledger.entry import Kind
 from env_server.ledger.kept_replies import KeptReply
 from env_server.ledger.reader import LedgerReader
-from env_server.ledger.searching import position
+from env_server.ledger.searching import Position, position
 from env_server.record_filter import MOST_WHOLE, RecordQuery
 from env_server.replay.replayer import INSTALLED, Comparison, Replayer
 from env_server.replay.results import Replay
@@ -30,6 +28,8 @@ from rewarders.registry import unechoed_problem
 from rewarders.types import Name, Wire
 
 W = TypeVar("W", bound=Wire)
+_MOST_BYTES = 8 * 1024 * 1024
+"""Of whole records on a page, but for the last of them."""
 router = APIRouter(responses=PROBLEM_RESPONSES)
 
 
@@ -47,15 +47,13 @@ class Recompute(Wire):
 
 
 @router.get("/v1/records")
-async def find(request: Request, query: Annotated[RecordQuery, Query()]) -> JSONResponse:
+async def find(request: Request, query: Annotated[RecordQuery, Query()]) -> Response:
     """Records that match, page by page: small rows, or whole ones with `expand`."""
     reader = _reader(request)
     limit = min(query.limit, MOST_WHOLE) if query.expand else query.limit
     where = position(query.cursor, newest_first=query.order == "newest", limit=limit)
-    rows, cursor = await asyncio.to_thread(reader.search, query.filter, where)
-    if query.expand:
-        rows = await asyncio.to_thread(_expanded, reader, rows)
-    return JSONResponse({"records": rows, "next": cursor})
+    page = await reader.aside(_page, reader, query, where)
+    return Response(page, media_type="application/json")
 
 
 @router.post("/v1/records/{record_id}/recompute", response_model=Replay)
@@ -63,7 +61,7 @@ async def recompute(request: Request, record_id: str) -> Response:
     """Compute a reward again and compare. The record stays as it is; the comparison becomes a record of its own."""
     service = _service(request)
     asked = await _asked(request)
-    record = await asyncio.to_thread(_whole, _reader(request), record_id)
+    record = await _whole(_reader(request), record_id)
     require_subject(record, Kind.REPLAY)
     how = Comparison(asked.against, asked.rewarder, asked.live)
     archive = RubricArchive(service.engine.rubrics, _reader(request))
@@ -81,7 +79,7 @@ async def note(request: Request, record_id: str) -> Response:
     service = _service(request)
     body = await read_body(request, service.config.server)
     said = _read(Annotation, body, service)
-    record = await asyncio.to_thread(_whole, _reader(request), record_id)
+    record = await _whole(_reader(request), record_id)
     entry = annotation(record, said, service.engine.redactor)
     answer = canonical_json({"id": str(UUID(bytes=entry.id)), "about": record["id"], "kind": said.kind})
 
@@ -109,16 +107,28 @@ def _reader(request: Request) -> LedgerReader:
     return reader
 
 
-def _whole(reader: LedgerReader, record_id: str) -> dict[str, Any]:
-    record = reader.record(record_id)
+async def _whole(reader: LedgerReader, record_id: str) -> dict[str, Any]:
+    record = await reader.aside(reader.record, record_id)
     if record is None:
         raise NotFound("there is no such record")
     return record
 
 
-def _expanded(reader: LedgerReader, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = (explained_record(reader, row["id"]) for row in rows)
-    return [record for record in found if record]
+def _page(reader: LedgerReader, query: RecordQuery, where: Position) -> bytes:
+    """The answer in JSON. A page of whole records ends early where they are long."""
+    rows, cursor = reader.search(query.filter, where)
+    if not query.expand:
+        return to_json({"records": rows, "next": cursor})
+    spelled: list[bytes] = []
+    size_bytes = 0
+    for number, row in enumerate(rows, start=1):
+        if record := explained_record(reader, row["id"]):
+            spelled.append(to_json(record))
+            size_bytes += len(spelled[-1])
+        if size_bytes > _MOST_BYTES and number < len(rows):
+            cursor = row["id"]
+            break
+    return b'{"records":[%b],"next":%b}' % (b",".join(spelled), to_json(cursor))
 
 
 async def _asked(request: Request) -> Recompute:

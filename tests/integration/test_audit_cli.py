@@ -66,7 +66,7 @@ def test_verify_says_what_it_checked_and_leaves_with_0(untouched):
     assert "ok: 41 records" in done.stdout
     assert "signed until" in done.stdout
     report = said("verify", "--data-dir", untouched)
-    assert (report["records"], report["findings"], report["trees"][0]["unsigned"]) == (41, [], 0)
+    assert (report["records"], report["findings"]) == (41, [])
 
 
 def test_verify_names_what_was_done_and_leaves_with_1(data):
@@ -75,7 +75,7 @@ def test_verify_names_what_was_done_and_leaves_with_1(data):
         ledger.execute("DELETE FROM records WHERE seq = 9")
     done = audit("verify", "--data-dir", data)
     assert done.returncode == 1
-    assert f"7 {name(ENTRIES[7])}: its columns are not those its leaf was made of" in done.stdout
+    assert f"7 {name(ENTRIES[7])}: its columns or its outcome are not what its leaf was made of" in done.stdout
     assert "record 9 is missing" in done.stdout
     assert "does not verify" in done.stdout
 
@@ -115,12 +115,35 @@ def test_a_proof_is_written_and_checked_without_the_ledger(untouched, tmp_path):
     assert f"record {name(ENTRIES[3])} with reward 1.0 by maths.v1 is number 3 in the tree of 41 records" in done.stdout
     assert "the signed tree of 20 records is the beginning" in done.stdout
     assert "hold that against a key you trust" in done.stderr
+    assert "give --checkpoint" in done.stderr
     assert said("check-proof", proof, "--key", writer["key"])["valid"]
+    done = audit("check-proof", proof, "--key", writer["key"], "--checkpoint", tmp_path / "older")
+    assert (done.returncode, done.stderr) == (0, "")
     proof.write_text(proof.read_text().replace("maths.v1", "maths.v2"))
     done = audit("check-proof", proof, "--key", writer["key"])
     assert (done.returncode, "proves nothing" in done.stdout) == (1, True)
     proof.write_text("{}")
     assert audit("check-proof", proof).returncode == 2
+
+
+def test_a_proof_of_a_history_that_was_made_for_it_does_not_fit_a_kept_checkpoint(untouched, data, tmp_path):
+    [writer] = said("writers", "--data-dir", untouched)
+    (tmp_path / "kept").write_text(writer["checkpoint"])
+    with database(data) as ledger:
+        for table in ("records", "details", "checkpoints", "writers"):
+            ledger.execute(f"DELETE FROM {table}")
+    for checkpoint in (data / "writers").glob("*/checkpoint"):
+        checkpoint.unlink()
+    write(data, ENTRIES[::-1])
+    proof = tmp_path / "proof"
+    assert audit("prove", name(ENTRIES[3]), "--data-dir", data, "--out", proof).returncode == 0
+    assert audit("check-proof", proof, "--key", writer["key"]).returncode == 0, "the key signed it"
+    done = audit("check-proof", proof, "--key", writer["key"], "--checkpoint", tmp_path / "kept")
+    assert (done.returncode, "does not say how its tree of 40" in " ".join(done.stdout.split())) == (1, True)
+    write(data, [reward(40)])
+    audit("prove", name(ENTRIES[3]), "--data-dir", data, "--out", proof)
+    done = audit("check-proof", proof, "--key", writer["key"], "--checkpoint", tmp_path / "kept")
+    assert (done.returncode, "another one than the kept checkpoint's" in " ".join(done.stdout.split())) == (1, True)
 
 
 def test_show_is_read_by_people_and_text_stays_text(tmp_path):
@@ -149,7 +172,7 @@ def test_an_export_is_written_and_verified(untouched, tmp_path):
 def test_a_sealed_export_verifies_and_no_file_of_it_can_be_changed(data, tmp_path):
     out = tmp_path / "sealed"
     sealed = said("seal", out, "--data-dir", data)
-    assert (sealed["records"], sealed["findings"], sealed["trees"][0]["unsigned"]) == (41, [], 0)
+    assert (sealed["records"], sealed["findings"], sealed["trees"][0]["size"]) == (41, [], 41)
     assert audit("verify", out).returncode == 0
     for path in sorted(out.iterdir()):
         whole = path.read_bytes()
@@ -173,14 +196,13 @@ def test_a_ledger_that_was_changed_is_not_sealed(data, tmp_path):
     assert not (tmp_path / "sealed").exists()
 
 
-def test_a_writer_that_was_killed_before_it_signed_is_signed_for(tmp_path):
+def test_a_writer_that_was_killed_before_it_kept_a_checkpoint_has_signed_all_the_same(tmp_path):
     data = tmp_path / "data"
     write(data, ENTRIES[:3])
     with database(data) as ledger:
         ledger.execute("DELETE FROM checkpoints")
-    assert said("verify", "--data-dir", data)["trees"][0]["unsigned"] == 0, "the checkpoint beside the key covers them"
     (data / "writers" / "1" / "checkpoint").unlink()
-    assert said("verify", "--data-dir", data)["trees"][0]["unsigned"] == 3
+    assert said("verify", "--data-dir", data)["trees"][0]["checkpoints"] == 1
     assert said("seal", tmp_path / "sealed", "--data-dir", data)["trees"][0]["size"] == 3
 
 
@@ -208,18 +230,51 @@ def test_erased_records_are_gone_and_the_ledger_verifies(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "code", "says"),
     [
-        (),
-        ("--run", "a", "--task", "t1"),
-        ("x",),
-        ("01a1fe90-0dc7-7592-8956-6a5fe9c799d3",),
+        ((), 2, "one of them"),
+        (("--run", "a", "--task", "t1"), 2, "one of them"),
+        (("--run", "typo"), 2, "there is no record of run 'typo'"),
+        (("--task", "typo"), 2, "there is no record of task_id 'typo'"),
+        (("x",), 1, "there is no record 'x'"),
+        (("01a1fe90-0dc7-7592-8956-6a5fe9c799d3",), 1, "there is no record 01a1"),
     ],
 )
-def test_an_erasure_that_is_asked_for_wrongly_erases_nothing(untouched, arguments):
+def test_an_erasure_that_is_asked_for_wrongly_erases_nothing(untouched, arguments, code, says):
     done = audit("erase", *arguments, "--why", "x", "--yes", "--data-dir", untouched)
-    assert done.returncode == 2
+    assert (done.returncode, says in " ".join(done.stderr.split())) == (code, True), done.stderr
     assert said("verify", "--data-dir", untouched)["trees"][0]["erased"] == 0
+
+
+def test_an_erased_run_can_be_erased_again_and_each_erasure_is_named_by_its_id(data):
+    first = said("erase", "--run", "a", "--why", "asked to", "--yes", "--data-dir", data)
+    assert said("show", first["said_in"][0], "--data-dir", data)["id"] == first["said_in"][0]
+    assert said("erase", "--run", "a", "--why", "asked to", "--yes", "--data-dir", data)["records"] == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("show",), ("prove",), ("erase", "--why", "x", "--yes"), ("label", "good", "--by", "a", "--reason", "b")],
+)
+def test_a_record_that_is_not_there_is_1_wherever_it_is_asked_for(untouched, command):
+    unknown = "01a1fe90-0dc7-7592-8956-6a5fe9c799d3"
+    done = audit(command[0], unknown, *command[1:], "--data-dir", untouched)
+    assert (done.returncode, "there is no record" in done.stderr) == (1, True), done.stderr
+
+
+def test_a_checkpoint_that_a_power_failure_left_empty_is_passed_by(data):
+    (data / "writers" / "1" / "checkpoint").write_text("")
+    assert audit("verify", "--data-dir", data).returncode == 0
+
+
+def test_what_people_say_is_redacted_by_the_rules_of_the_service(data, tmp_path):
+    config = tmp_path / "server.toml"
+    config.write_text('[redaction]\nbuilt_in = ["email"]\n')
+    why = ("--by", "ann@example.org", "--reason", "for bob@example.org", "--config", config)
+    made = said("label", name(ENTRIES[5]), "good", *why, "--data-dir", data)
+    shown = said("show", made["id"], "--data-dir", data)["detail"]
+    assert (shown["by"], shown["reason"]) == ("█" * 15, "for " + "█" * 15)
+    assert [(one["rule"], one["count"]) for one in shown["redactions"]] == [("email", 2)]
 
 
 def test_old_rewards_lose_their_bodies_and_flagged_ones_keep_them(data):

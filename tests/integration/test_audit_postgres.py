@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledgers import note, reward, write
+from ledgers import note, reward, write, writing
 from postgres import Cluster
 from sqlalchemy import Engine, create_engine, text
 
@@ -26,6 +26,7 @@ from env_server.ledger.inserting import insert_new
 from env_server.ledger.laying import lay_out
 from env_server.ledger.place import Place
 from env_server.ledger.schema import bodies
+from env_server.ledger.subjects import SubjectErased
 from env_server.ledger.writer import LedgerWriter
 
 ENTRIES = [reward(number, run="a" if number % 2 else "b") for number in range(60)]
@@ -128,3 +129,38 @@ def waiting(database: Engine) -> bool:
     locks = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'bodies'::regclass"
     with database.begin() as connection:
         return bool(connection.execute(text(locks)).scalar_one())
+
+
+def test_a_note_that_is_just_being_written_goes_with_the_record_it_is_about(url, tmp_path):
+    """The erasure finds the record locked by the note, waits for it, and looks for notes again."""
+    late, erased = note(Kind.REPLAY, ENTRIES[5].id, evidence="his name"), list[Erased]()
+    chosen = Chosen(ids=[ENTRIES[5].id])
+    eraser = threading.Thread(target=lambda: erased.append(take(Place(tmp_path / "first", url), chosen)))
+    with writing(tmp_path / "second", url) as tree:
+        written = tree._write
+
+        def and_wait(*given: object) -> None:
+            written(*given)
+            eraser.start()
+            until_somebody_waits_for_a_lock(url)
+
+        tree._write = and_wait
+        tree.commit([lay_out([late])])
+    eraser.join()
+    assert erased[0].records == 2
+    assert damages(url) == set()
+    with pytest.raises(SubjectErased):
+        write(tmp_path / "second", [note(Kind.REPLAY, ENTRIES[5].id)], url=url)
+
+
+def until_somebody_waits_for_a_lock(url: str) -> None:
+    database = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    for _ in range(600):
+        with database.connect() as connection:
+            if connection.execute(waiting).scalar_one():
+                break
+        time.sleep(0.05)
+    else:
+        pytest.fail("nobody waits")
+    database.dispose()

@@ -122,7 +122,10 @@ def test_an_upgrade_is_gated_on_how_many_rewards_it_flips(environments: Environm
     gated = ("--run", "demo", "--against", "2.0", "--rewarder", "acme.words", "--max-flips")
     assert environments.recompute(new, *gated, "0.15")[0] == 0
     assert environments.recompute(new, *gated, "0.05")[0] == 1
-    assert environments.recompute(new, *gated, "0.15", "--sample", "20")[0] == 1, "of a sample, the upper end counts"
+    assert environments.recompute(new, *gated, "0.15", "--sample", "20")[0] == 0, "all that match are no sample"
+    assert environments.recompute(new, *gated, "0.15", "--sample", "19")[0] == 1, "of a sample, the upper end counts"
+    refused = environments.run(new, "audit", "recompute", *gated, "0", "--sample", "19")
+    assert (refused.returncode, "no sample can show" in refused.stderr) == (2, True)
     assert environments.run(new, "audit", "verify").returncode == 0
 
 
@@ -163,12 +166,13 @@ def test_a_dry_run_needs_no_writer_and_leaves_no_record(environments: Environmen
         (("recompute", "--against", "2.0"), 2, "--rewarder"),
         (("recompute", "--since", "yesterday"), 2, "--since"),
         (("recompute", "--step", "x"), 2, "--step"),
-        (("recompute", "no-such-id"), 3, "no record"),
+        (("recompute", "no-such-id"), 1, "no record"),
         (("recompute", "--out", "no/such/folder/flips.jsonl"), 2, "--out"),
         (("recompute", "--run", "none"), 3, "no records"),
+        (("recompute", "--sample", "5"), 0, "1 equal"),
         (("list", "--run", "none"), 1, "no record matches"),
         (("list", "--kind", "odd"), 2, "--kind"),
-        (("correct", "no-such-id", "--reward", "1", "--by", "a", "--reason", "b"), 3, "no record"),
+        (("correct", "no-such-id", "--reward", "1", "--by", "a", "--reason", "b"), 1, "no record"),
         (("label", "no-such-id", "good", "--by", "", "--reason", "b"), 2, "by"),
     ],
 )

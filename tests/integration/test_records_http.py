@@ -180,7 +180,7 @@ def test_what_people_say_points_at_the_record_and_leaves_it_as_it_is(http):
         {key: value for key, value in one.items() if key not in ("id", "at", "by", "reason")} for one in after["notes"]
     ]
     assert shown == said
-    assert {**after, "notes": []} == before
+    assert {**after, "notes": [], "note_count": 0} == before
     (correction,) = listed(http, run=before["run"], kind="correction")
     assert (correction["about"], correction["reward"], correction["step"]) == (record_id, 0.25, 4)
     assert [row["id"] for row in listed(http, run=before["run"])] == [record_id]

@@ -1,5 +1,6 @@
 """What people say of records: how far they agree, and what can be said of what."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -7,8 +8,10 @@ import pytest
 
 from env_server.agreement import agreement
 from env_server.annotate_cli import _label
-from env_server.annotating import Annotation, annotation, require_subject
+from env_server.annotating import Annotation, annotation, replayed, require_subject
 from env_server.ledger.entry import Kind
+from env_server.redaction import Redactor
+from env_server.replay.results import Opinion, Replay, ReplayedPart, Result
 from rewarders.errors import RequestError
 
 
@@ -55,7 +58,7 @@ def test_labels_that_were_taken_back_or_erased_are_left_out():
 
 def record(kind: Kind) -> dict[str, Any]:
     return {"id": str(uuid4()), "kind": kind, "run": "demo", "step": 3, "group": None, "sample": None,
-            "task_id": "t", "rubric": "m.v1", "tenant": "acme"}  # fmt: skip
+            "task_id": "t", "rubric": "m.v1", "tenant": "acme", "erased": False}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def test_each_kind_is_about_what_it_can_be_about(kind: Kind, subjects: set[Kind]
 
 def test_a_note_is_found_where_its_record_is_found():
     about = record(Kind.REWARD)
-    entry = annotation(about, Annotation(kind="correction", reward=0.5, by="ann", reason="why"))
+    entry = annotation(about, Annotation(kind="correction", reward=0.5, by="ann", reason="why"), None)
     assert (entry.run, entry.step, entry.task_id, entry.rubric, entry.tenant) == ("demo", 3, "t", "m.v1", "acme")
     assert (entry.kind, entry.reward, entry.about and entry.about.hex()) == (
         "correction",
@@ -93,3 +96,25 @@ def test_a_note_is_found_where_its_record_is_found():
 )
 def test_a_label_on_the_command_line_is_what_it_looks_like(text: str, said: Any):
     assert (_label(text), type(_label(text))) == (said, type(said))
+
+
+def test_what_people_and_replays_say_is_redacted_like_what_was_scored():
+    redactor = Redactor.of(["email"], [])
+    said = Annotation(kind="label", label="by eve@example.org", by="ann@example.org", reason="wrote bob@example.org")
+    entry = annotation(record(Kind.REWARD), said, redactor)
+    assert b"example" not in entry.detail
+    assert json.loads(entry.detail)["redactions"][0]["count"] == 3
+    now = Opinion(score=0.0, reason="wrong")
+    part = ReplayedPart(rewarder="m", result=Result.DIFFERENT, now=now, evidence={"answer": ("1", "eve@example.org")})
+    about = record(Kind.REWARD)
+    replay = Replay(record_id=about["id"], result=Result.DIFFERENT, components=(part,))
+    detail = json.loads(replayed(about, replay, redactor).detail)
+    assert detail["components"][0]["evidence"] == {"answer": ["1", "█" * 15]}
+    assert (detail["result"], detail["components"][0]["now"]["reason"]) == ("different", "wrong")
+
+
+def test_nothing_can_be_said_of_an_erased_record():
+    with pytest.raises(RequestError, match="was erased"):
+        annotation(
+            {**record(Kind.REWARD), "erased": True}, Annotation(kind="label", label=1.0, by="a", reason="r"), None
+        )

@@ -1,11 +1,13 @@
 """Erasing: what goes, what stays, what says so, and what happens when it is cut short."""
 
+import asyncio
 import json
 import sqlite3
 import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +28,10 @@ from env_server.ledger.kept_replies import KeptReply
 from env_server.ledger.laying import lay_out
 from env_server.ledger.place import Place
 from env_server.ledger.reader import LedgerReader
+from env_server.ledger.subjects import SubjectErased
 from env_server.ledger.writer import LedgerWriter
+from env_server.replay import recomputing
+from env_server.replay.results import Replay, Result
 from rewarders.digests import canonical_json, digest
 from rewarders.errors import AssayError, LedgerError
 
@@ -172,6 +177,26 @@ def test_kept_answers_that_repeat_an_erased_record_go_and_others_stay(tmp_path, 
     assert ids[4].encode() in unpack(body)
 
 
+def test_kept_answers_are_looked_at_some_at_a_time(tmp_path, entries, monkeypatch):
+    from env_server.audit import sweeping
+
+    monkeypatch.setattr(sweeping, "_AT_ONCE", 2)
+    ids = [str(UUID(bytes=one.id)) for one in entries]
+    with writing(tmp_path) as tree:
+        answers = [KeptReply(f"key{n}", "", json.dumps({"items": [{"record_id": ids[n]}]}).encode()) for n in range(7)]
+        tree.commit([lay_out([reward(50)])], answers)
+    held, kept_after = [], sweeping._kept_after
+
+    def counting(*given: Any) -> Any:
+        held.append(len(found := kept_after(*given)))
+        return found
+
+    monkeypatch.setattr(sweeping, "_kept_after", counting)
+    assert take(tmp_path, Chosen(ids=[entries[n].id for n in (0, 3, 6)])).replies == 3
+    assert held == [2, 2, 2, 1, 0]
+    assert counts(tmp_path)["replies"] == 4
+
+
 def test_judges_forget_what_they_answered_about_an_erased_record(tmp_path):
     exchanges = [{"identity": "sha256:a", "question": f"sha256:{n}", "sample": 0, "reply": "good"} for n in range(2)]
     entries = []
@@ -247,3 +272,65 @@ def test_a_judges_memory_that_cannot_be_written_stops_the_erasure_before_it_eras
     with pytest.raises(AssayError, match=r"judges\.sqlite3"):
         take(tmp_path, Chosen(ids=[entries[3].id]))
     assert findings(tmp_path) == [Damage.ERASURE_UNDONE]
+
+
+def test_what_is_said_of_what_was_said_goes_with_the_record(tmp_path):
+    subject = reward(0)
+    label = note(Kind.LABEL, subject.id, label="bad", reason="names Ann", by="me")
+    taken_back = note(Kind.INVALIDATION, label.id, reason="Ann it was not", by="me")
+    write(tmp_path, [subject, reward(1), label, taken_back])
+    assert take(tmp_path, Chosen(ids=[subject.id])).records == 3
+    with closing(LedgerReader(Place(tmp_path))) as reader:
+        assert reader.record(str(UUID(bytes=taken_back.id)))["erased"]
+    assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.LABEL, Kind.REPLAY])
+def test_nothing_is_said_of_a_record_that_is_erased(tmp_path, entries, kind):
+    take(tmp_path, Chosen(ids=[entries[3].id]))
+    before = counts(tmp_path)
+    with pytest.raises(SubjectErased, match="was erased"):
+        write(tmp_path, [note(kind, entries[4].id), note(kind, entries[3].id, evidence="his name")])
+    assert counts(tmp_path) == before
+    write(tmp_path, [note(kind, entries[4].id)])
+
+
+def test_what_was_said_while_a_record_was_erased_goes_too(tmp_path, entries, monkeypatch):
+    """Written after the erasure looked for notes, and before it erased."""
+    late = note(Kind.REPLAY, entries[3].id, evidence="his name")
+    forgot = erasing._forget_judges
+
+    def meanwhile(*given: Any) -> int:
+        monkeypatch.setattr(erasing, "_forget_judges", forgot)
+        write(tmp_path, [late])
+        return forgot(*given)
+
+    monkeypatch.setattr(erasing, "_forget_judges", meanwhile)
+    assert take(tmp_path, Chosen(task_id="t0")).records == 16 + 1
+    with closing(LedgerReader(Place(tmp_path))) as reader:
+        assert reader.record(str(UUID(bytes=late.id)))["erased"]
+    assert findings(tmp_path) == []
+
+
+def test_an_erasure_taken_again_finds_what_was_said_of_the_record(tmp_path, entries, monkeypatch):
+    label = note(Kind.LABEL, entries[3].id, label="bad", reason="names Ann", by="me")
+    write(tmp_path, [label])
+    with monkeypatch.context() as patched:
+        patched.setattr(erasing, "notes_about", lambda *_: [])
+        take(tmp_path, Chosen(ids=[entries[3].id]))
+    assert take(tmp_path, Chosen(ids=[entries[3].id])).records == 1
+    assert findings(tmp_path) == []
+
+
+def test_a_replay_of_a_record_that_was_erased_meanwhile_is_not_kept_and_the_others_are(tmp_path, entries):
+    names = [str(UUID(bytes=entry.id)) for entry in entries[:3]]
+    with closing(LedgerReader(Place(tmp_path))) as reader:
+        documents = [reader.record(name) for name in names]
+    take(tmp_path, Chosen(ids=[entries[1].id]))
+    replays = [Replay(record_id=name, result=Result.EQUAL) for name in names]
+    with closing(LedgerWriter(Place(tmp_path), max_waiting_records=9)) as writer:
+        service = SimpleNamespace(engine=SimpleNamespace(ledger=writer, redactor=None))
+        asyncio.run(recomputing._keep(service, documents, replays))
+    with database(tmp_path) as ledger:
+        kept = ledger.execute("SELECT about FROM records WHERE kind = 'replay' ORDER BY id").fetchall()
+    assert kept == [(entries[0].id,), (entries[2].id,)]

@@ -1,5 +1,6 @@
 """Exports: what is in them, that others can read them, and that they verify by themselves or not at all."""
 
+import json
 import re
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +9,7 @@ import duckdb
 import pandas
 import pytest
 from ledgers import database, note, reward, write, writing
+from pyarrow import parquet
 
 from env_server.audit.erasing import erase
 from env_server.audit.export_source import ExportSource
@@ -72,9 +74,17 @@ def test_an_export_of_one_run_verifies_although_the_others_are_left_out(ledger, 
     labels = {"b": 1, "c": 1}.get(run, 0)
     assert done.records == sum(one.run == run for one in entries) + labels + 1, "the erasure is in every export"
     assert verification.trees[0].checkpoints == 1
+    assert (done.whole, verification.whole) == (False, False), "nothing says that no record of the run was left out"
     texts = (directory / "records.parquet").read_bytes()
     assert done.left_out == 103 - done.records
     assert b"What is 0 + 1?" in texts or run != "a"
+
+
+def test_what_is_left_out_is_written_as_it_comes(ledger, tmp_path, monkeypatch):
+    monkeypatch.setattr("env_server.audit.exporting.ROWS_A_GROUP", 4)
+    directory, _ = exported(ledger, tmp_path, run="a")
+    assert parquet.ParquetFile(directory / "left_out.parquet").num_row_groups > 5
+    assert verified(directory).findings == ()
 
 
 def test_an_export_of_a_time_holds_the_records_of_that_time(ledger, entries, tmp_path):
@@ -181,6 +191,15 @@ def test_an_export_whose_ledger_file_was_changed_is_refused_or_found(ledger, tmp
     path.unlink()
     with pytest.raises(LedgerError, match="no export"):
         verified(directory)
+
+
+def test_an_export_whose_end_nobody_signed_is_found(ledger, tmp_path):
+    directory, _ = exported(ledger, tmp_path)
+    path = directory / "ledger.json"
+    document = json.loads(path.read_text())
+    del document["writers"][0]["checkpoints"][-1]
+    path.write_text(json.dumps(document))
+    assert damages(directory) == {Damage.END_CHANGED}
 
 
 def test_a_file_that_is_no_parquet_is_refused(ledger, tmp_path):

@@ -9,6 +9,7 @@ from env_server.replay.flips import FlipReport, as_line
 from env_server.replay.intervals import ClusteredMean, beta_share, clopper_pearson, student_t
 from env_server.replay.recomputing import Gate
 from env_server.replay.results import Opinion, Promise, Replay, ReplayedPart, Result, Why
+from rewarders.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,8 @@ def added(equal: int = 0, flipped: int = 0, failed: int = 0, missing: int = 0) -
         (Gate(0.01, plain=True), added(equal=999, flipped=1), 1),
         (Gate(0.01, plain=False, sampled=True), added(equal=100), 1),
         (Gate(0.01, plain=False, sampled=True), added(equal=500), 0),
+        (Gate(sampled=True), added(equal=5), 0),
+        (Gate(sampled=True), added(equal=5, flipped=1), 1),
         (Gate(), added(missing=5), 3),
         (Gate(), added(), 3),
         (Gate(0.01, plain=False), added(equal=90, failed=10), 3),
@@ -163,3 +166,8 @@ def added(equal: int = 0, flipped: int = 0, failed: int = 0, missing: int = 0) -
 )
 def test_a_gate_says_yes_no_or_that_nobody_can_say(gate: Gate, report: FlipReport, code: int):
     assert gate.verdict(report) == code
+
+
+def test_a_gate_that_no_sample_can_pass_is_refused():
+    with pytest.raises(ConfigError, match="no sample can show that nothing flips"):
+        Gate(sampled=True, plain=False)

@@ -2,26 +2,35 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from ledger_entries import reward_entry
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from env_server.audit.database_source import DatabaseSource
+from env_server.audit.findings import Damage
 from env_server.audit.verifying import verify
+from env_server.engine import KeepReply
+from env_server.idempotency import Replays
 from env_server.ledger import tree
-from env_server.ledger.entry import Entry, Kind, Said, new_id
-from env_server.ledger.kept_replies import KeptReply
+from env_server.ledger.entry import Entry, Kind, Said, leaf_data, new_id
+from env_server.ledger.inserting import insert_new, insert_rows
+from env_server.ledger.kept_replies import KeptReply, KeyTaken
+from env_server.ledger.laying import lay_out
+from env_server.ledger.merkle import Frontier, leaf_hash
 from env_server.ledger.notes import open_checkpoint
 from env_server.ledger.opening import open_to_write
 from env_server.ledger.place import Place
 from env_server.ledger.reader import LedgerReader
+from env_server.ledger.schema import bodies, details, records, writers
 from env_server.ledger.writer import LedgerWriter
-from rewarders.errors import LedgerError, Overloaded
+from rewarders.errors import LedgerError, Overloaded, RequestError
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -146,16 +155,139 @@ def test_the_next_process_goes_on_with_the_tree_of_the_last(place: Place):
         with writer(place) as ledger:
             ledger.append_now([reward_entry()])
     (only,) = verify(DatabaseSource(place), processes=1).trees
-    assert (only.size, only.unsigned) == (3, 0)
+    assert (only.size, only.checkpoints) == (3, 3)
 
 
-def test_a_key_that_another_server_took_first_is_refused_alone_and_leaves_no_record(place: Place):
-    reply = KeptReply("key", "digest", b"{}")
+def test_a_key_that_another_server_took_first_is_given_its_answer_alone_and_leaves_no_record(place: Place):
+    first, late = (KeptReply("key", "digest", body) for body in (b"first", b"late"))
+    own = KeptReply("k", "", b"")
     with writer(place) as one, writer(place) as other:
-        assert append_all(one, ([reward_entry()], reply)) == [None]
-        outcomes = append_all(other, ([reward_entry()], reply), ([reward_entry()], None))
-        assert [type(outcome) for outcome in outcomes] == [LedgerError, type(None)]
+        assert append_all(one, ([reward_entry()], first)) == [None]
+        outcomes = append_all(other, ([reward_entry()], None), ([reward_entry()], late), ([reward_entry()], own))
+        assert [type(outcome) for outcome in outcomes] == [type(None), KeyTaken, type(None)]
+        assert isinstance(outcomes[1], KeyTaken)
+        assert outcomes[1].kept == first
+        assert other.kept_reply("k") == ("", b"")
+    assert verified_count(place) == 3
+
+
+def test_a_key_whose_answer_has_had_its_time_is_free(place: Place):
+    with writer(place, keep_replies_s=0.01) as ledger:
+        for body in (b"old", b"new"):
+            assert append_all(ledger, ([reward_entry()], KeptReply("key", "digest", body))) == [None]
+            time.sleep(0.02)
+    with writer(place) as ledger:
+        assert ledger.kept_reply("key") == ("digest", b"new")
     assert verified_count(place) == 2
+
+
+def test_one_key_raced_over_two_servers_has_one_answer(place: Place):
+    async def race(one: LedgerWriter, other: LedgerWriter, key: str) -> set[bytes]:
+        replays = [Replays(one), Replays(other)]
+
+        async def compute(ledger: LedgerWriter, body: bytes, keep: KeepReply) -> bytes:
+            await ledger.append([reward_entry()], KeptReply(keep.key, keep.request_digest, body))
+            return body
+
+        asked = (
+            replay.answer(key, b"the same", partial(compute, ledger, body))
+            for replay, ledger, body in zip(replays, (one, other), (b"1", b"2"), strict=True)
+        )
+        return set(await asyncio.gather(*asked))
+
+    with writer(place) as one, writer(place) as other:
+        assert all(len(asyncio.run(race(one, other, f"key {n}"))) == 1 for n in range(10))
+    assert verified_count(place) == 10
+
+
+def test_a_key_raced_with_another_body_is_refused(place: Place):
+    async def late(ledger: LedgerWriter, keep: KeepReply) -> bytes:
+        await ledger.append([reward_entry()], KeptReply(keep.key, keep.request_digest, b"2"))
+        return b"2"
+
+    async def race(one: LedgerWriter, other: LedgerWriter) -> None:
+        async def compute(keep: KeepReply) -> bytes:
+            await one.append([reward_entry()], KeptReply(keep.key, "of another body", b"1"))
+            return await late(other, keep)
+
+        await Replays(other).answer("key", b"body", compute)
+
+    with writer(place) as one, writer(place) as other, pytest.raises(RequestError, match="with another body"):
+        asyncio.run(race(one, other))
+    assert verified_count(place) == 1
+
+
+def forge_a_tail(place: Place) -> None:
+    """What whoever has the database and no key can do: a reward more, and an end of the tree that fits it."""
+    engine = open_to_write(place)
+    with engine.begin() as connection:
+        (laid,) = [lay_out([reward_entry(said=(), detail=b"{}")])]
+        (row,) = laid.rows
+        size = connection.execute(text("select size from writers")).scalar_one()
+        row |= {"writer": 1, "seq": size, "outcome": None}
+        frontier = Frontier.load(size, bytes(connection.execute(text("select frontier from writers")).scalar_one()))
+        row["leaf"] = leaf_hash(leaf_data(row))
+        frontier.append(row["leaf"])
+        connection.execute(update(writers).values(size=size + 1, frontier=frontier.dump()))
+        insert_rows(connection, records, [tuple(row[column.name] for column in records.columns)])
+        insert_rows(connection, details, [(1, size, laid.details[0])])
+        insert_new(connection, bodies, sorted(laid.bodies.items()))
+    engine.dispose()
+
+
+def test_a_tail_that_was_added_without_the_key_is_found_and_never_signed(place: Place):
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry()])
+    forge_a_tail(place)
+    (finding,) = verify(DatabaseSource(place), processes=1).findings
+    assert (finding.damage, finding.seq) == (Damage.END_CHANGED, 1)
+    with pytest.raises(LedgerError, match="signed 1 records, and the database has 2"):
+        LedgerWriter(place)
+
+
+def test_a_note_that_is_not_the_writers_is_found_and_not_gone_on_from(place: Place):
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry()])
+    execute(place, "update writers set note = replace(note, 'time 20', 'time 19')")
+    assert {one.damage for one in verify(DatabaseSource(place), processes=1).findings} == {Damage.SIGNATURE}
+    with pytest.raises(LedgerError, match="is damaged"):
+        LedgerWriter(place)
+
+
+def test_a_commit_is_signed_before_any_checkpoint_is_kept(place: Place, tmp_path: Path):
+    with writer(place) as ledger:
+        ledger.append_now([reward_entry()])
+        ledger.append_now([reward_entry()])
+        execute(place, "delete from checkpoints")
+        (only,) = verify(DatabaseSource(place), processes=1).trees
+        assert (only.size, only.checkpoints) == (2, 1)
+
+
+def test_a_clock_that_was_put_back_keeps_nothing_from_being_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tree, "CHECKPOINT_S", 0.0)
+    with writer(Place(tmp_path)) as ledger:
+        monkeypatch.setattr("time.time", lambda: 1e9)
+        ledger.append_now([reward_entry()])
+        ledger.append_now([reward_entry()])
+        assert not ledger._tree.is_ahead
+
+
+def test_a_database_file_that_was_moved_away_is_noticed(tmp_path: Path):
+    with writer(Place(tmp_path)) as ledger:
+        ledger.append_now([reward_entry()])
+        (tmp_path / "ledger.sqlite3").rename(tmp_path / "moved")
+        with pytest.raises(LedgerError, match="is not the file any more"):
+            ledger.append_now([reward_entry()])
+        assert ledger.trouble is not None
+        (tmp_path / "moved").rename(tmp_path / "ledger.sqlite3")
+    assert verified_count(Place(tmp_path)) == 1
+
+
+def test_the_log_of_a_sqlite_ledger_is_bounded(tmp_path: Path):
+    engine = open_to_write(Place(tmp_path))
+    with engine.begin() as connection:
+        assert connection.execute(text("pragma journal_size_limit")).scalar_one() == 64 * 1024 * 1024
+    engine.dispose()
 
 
 def test_an_answer_is_kept_for_its_time_and_no_longer(place: Place):
@@ -231,7 +363,7 @@ def test_a_commit_of_which_nobody_heard_is_found_and_not_written_again(place: Pl
     """The connection is lost after COMMIT took effect: what the database says counts."""
     settle = tree.WriterTree._settle
 
-    def lost(*_: object) -> None:
+    def lost(*_: object, **__: object) -> None:
         raise LedgerError("the connection is lost")
 
     with writer(place) as ledger:

@@ -281,3 +281,15 @@ def test_judges_remember_nothing_in_which_something_would_be_redacted():
     assert EVERYTHING.finds_nothing({"request": ["fine"], "reply": "\\u00e9"})
     assert not EVERYTHING.finds_nothing({"request": ["see jane@example.com"]})
     assert not EVERYTHING.finds_nothing({"request": ["see jane\\u0040example.com"]})
+
+
+def test_a_kept_answer_that_holds_nothing_to_take_out_is_the_answer_byte_for_byte():
+    costs = {"cpu_s": 1e-06, "wall_s": 2e-05, "observed": 1e16, "cached": False, "weight": 0.1, "gate": False}
+    verdict = {"score": 1.0, "reason": "done", "evidence": {"text": "é\u2028/\\\x7f", "at": 1e-07}}
+    component = {"rewarder": "odd.length", "version": "1.0", "distribution": "odd", "verdict": verdict, "fault": None}
+    reply = ScoreResponse.model_construct(
+        items=[{"fault": None, "components": [{**component, **costs}], "completion_digest": "d", "record_id": None}],
+        problems=(),
+    )
+    spelled = reply.model_dump_json(warnings=False).encode()
+    assert EVERYTHING.redact_reply(spelled, {}) == spelled

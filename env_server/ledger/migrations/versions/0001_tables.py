@@ -24,6 +24,7 @@ def _writers() -> None:
         sa.Column("name", sa.String, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("frontier", sa.LargeBinary, nullable=False),
+        sa.Column("note", sa.Text, nullable=False),
     )
     op.create_table(
         "checkpoints",
