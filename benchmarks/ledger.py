@@ -2,9 +2,12 @@
 
 1. Bytes a record on traffic as GRPO makes it: one prompt, sixteen completions of about 1,000 characters, three
    components. Every file of the database counts, indexes included, after a checkpoint. At most 2,048 are wanted.
-2. Records a second through the writer, beside the raw rate of the same database: the same rows, made beforehand, into
-   the same tables through the driver alone, as many in a transaction as the writer puts there. Half of it is wanted.
-   The two take turns, since other programs share the machine.
+2. Records a second through the writer, beside raw group commits of the same database, as many in a transaction as the
+   writer puts there, all taking turns, since other programs share the machine:
+   - *whole*: the records as JSON, a row each with an index on id and on run and step, as a log without a ledger would
+     write them, by the driver's `executemany`. Half of this is wanted.
+   - *laid out*: the ledger's own rows, hashed, compressed and signed beforehand, by `executemany`.
+   - *fastest*: the same by the statements that the writer uses, many rows in one for SQLite, arrays for PostgreSQL.
 3. Items a second over HTTP with the ledger and without it, taking turns.
 
     python benchmarks/ledger.py [--records 16384] [--rounds 5] [--postgres BIN_DIR] [--http-seconds 4] [--json]
@@ -20,21 +23,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import accumulate
+from itertools import accumulate, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic_core import to_json
 from service_throughput import make_items, served
-from sqlalchemy import Engine, text
+from sqlalchemy import Column, Connection, Engine, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
 from env_server.client import AsyncRewardClient
 from env_server.ledger import writer as writer_module
 from env_server.ledger.entry import Entry, Kind, Said, new_id
-from env_server.ledger.inserting import insert_new, insert_rows
+from env_server.ledger.inserting import insert_new
 from env_server.ledger.kept_replies import KeptReply
 from env_server.ledger.laying import Laid, lay_out
 from env_server.ledger.opening import open_to_write
@@ -147,8 +150,45 @@ def written(place: Place, requests: Sequence[Sequence[Entry]]) -> tuple[float, l
         return sum(map(len, requests)) / (time.perf_counter() - start), list(CountedCommits.sizes)
 
 
-def raw(place: Place, requests: Sequence[Sequence[Entry]], commits: Sequence[int]) -> float:
-    """Records a second of the same rows through the driver, in commits of the same sizes."""
+Insert = Callable[[Connection, Table, Sequence[tuple]], None]
+
+
+def one_by_one(connection: Connection, table: Table, rows: Sequence[tuple]) -> None:
+    """As the driver's `executemany` inserts."""
+    names = ", ".join(connection.dialect.identifier_preparer.quote(column.name) for column in table.columns)
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    values = ", ".join([mark] * len(table.columns))
+    statement = f"INSERT INTO {table.name} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING"
+    connection.exec_driver_sql(statement, list(rows))
+
+
+_whole = Table(
+    "whole", MetaData(), Column("id", LargeBinary(16), primary_key=True), Column("run", String),
+    Column("step", Integer), Column("body", Text), Index("whole_by_run", "run", "step"),
+)  # fmt: skip
+
+
+def raw_whole(place: Place, requests: Sequence[Sequence[Entry]], commits: Sequence[int]) -> float:
+    """Records a second where each is one row of JSON."""
+    rows = iter([(e.id, e.run, e.step, _spelled(e)) for request in requests for e in request])
+    batches = [list(islice(rows, size)) for size in commits]
+    database = open_to_write(place)
+    _whole.metadata.create_all(database)
+    start = time.perf_counter()
+    for batch in batches:
+        with database.begin() as connection:
+            one_by_one(connection, _whole, batch)
+    took = time.perf_counter() - start
+    database.dispose()
+    return sum(commits) / took
+
+
+def _spelled(entry: Entry) -> str:
+    return b",".join((entry.task or b"", entry.completion or b"", entry.detail)).decode()
+
+
+def raw(place: Place, requests: Sequence[Sequence[Entry]], commits: Sequence[int], inserted: Insert) -> float:
+    """Records a second of the same rows through the driver alone, in commits of the same sizes."""
     entries = [entry for request in requests for entry in request]
     ends = list(accumulate(commits))
     batches = [_rows(lay_out(entries[end - size : end]), end - size) for end, size in zip(ends, commits, strict=True)]
@@ -156,9 +196,8 @@ def raw(place: Place, requests: Sequence[Sequence[Entry]], commits: Sequence[int
     start = time.perf_counter()
     for packed, said, rows in batches:
         with database.begin() as connection:
-            insert_new(connection, bodies, packed)
-            insert_rows(connection, details, said)
-            insert_rows(connection, records, rows)
+            for table, rows_of_it in ((bodies, packed), (details, said), (records, rows)):
+                inserted(connection, table, rows_of_it)
     took = time.perf_counter() - start
     database.dispose()
     return len(entries) / took
@@ -195,20 +234,22 @@ def _size(database: Engine, place: Place) -> int:
 
 def rates(databases: Databases, count: int, rounds: int) -> dict[str, float]:
     """Median rates and the median of their ratios, the two taking turns."""
-    pairs, size, commits = [], 0.0, [0]
+    measured, size, commits = [], 0.0, [0]
     for turn in range(rounds):
         requests = traffic(count, turn)
         place = databases.fresh()
         ours, commits = written(place, requests)
         size = bytes_a_record(place, count)
-        pairs.append((ours, raw(databases.fresh(), requests, commits)))
-    return {
-        "bytes_a_record": size,
-        "records_a_commit": count / len(commits),
-        "records_per_s": statistics.median(ours for ours, _ in pairs),
-        "raw_records_per_s": statistics.median(base for _, base in pairs),
-        "ratio": statistics.median(ours / base for ours, base in pairs),
-    }
+        bases = {"whole": raw_whole(databases.fresh(), requests, commits)}
+        for name, how in (("laid_out", one_by_one), ("fastest", insert_new)):
+            bases[name] = raw(databases.fresh(), requests, commits, how)
+        measured.append((ours, bases))
+    figures = {"bytes_a_record": size, "records_a_commit": count / len(commits)}
+    figures["records_per_s"] = statistics.median(ours for ours, _ in measured)
+    for name in ("whole", "laid_out", "fastest"):
+        figures[f"raw_{name}_per_s"] = statistics.median(bases[name] for _, bases in measured)
+        figures[f"ratio_to_{name}"] = statistics.median(ours / bases[name] for ours, bases in measured)
+    return figures
 
 
 @contextmanager

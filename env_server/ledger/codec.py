@@ -17,6 +17,8 @@ MAX_BYTES = 1 << 30
 _RAW, _ZSTD, _ZSTD_DETAIL = 0, 1, 2
 _LEVEL = 1
 """On texts of a few kilobytes a higher one takes longer and saves a hundredth."""
+_DETAIL_LEVEL = -1
+"""Half the time of the next, for a twentieth more: a detail is mostly what the dictionary has."""
 _MIN_BYTES = 64
 """Less is not worth a compressor's header."""
 _DETAIL_DICTIONARY = (
@@ -85,15 +87,15 @@ def _smaller(data: bytes, codec: int, packed: bytes) -> bytes:
 @cache
 def _dictionary() -> ZstdCompressionDict:
     dictionary = ZstdCompressionDict(_DETAIL_DICTIONARY, dict_type=DICT_TYPE_RAWCONTENT)
-    dictionary.precompute_compress(level=_LEVEL)
+    dictionary.precompute_compress(level=_DETAIL_LEVEL)
     return dictionary
 
 
 def _compressor(codec: int) -> ZstdCompressor:
     made: dict[int, ZstdCompressor] = _mine.__dict__.setdefault("compressors", {})
     if codec not in made:
-        dictionary = _dictionary() if codec == _ZSTD_DETAIL else None
-        made[codec] = ZstdCompressor(level=_LEVEL, dict_data=dictionary, write_dict_id=False)
+        level, dictionary = (_DETAIL_LEVEL, _dictionary()) if codec == _ZSTD_DETAIL else (_LEVEL, None)
+        made[codec] = ZstdCompressor(level=level, dict_data=dictionary, write_dict_id=False)
     return made[codec]
 
 

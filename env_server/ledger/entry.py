@@ -1,7 +1,6 @@
 """What a record is before it has a place in a tree, and which bytes become its leaf. Pure."""
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -11,10 +10,11 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 from rewarders.digests import canonical_json
 
 LEAF_SCHEMA = "assay.record/2"
-_spell = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False).encode
 SALT_BYTES = 16
 NOTHING = bytes(32)
 """Stands in a commitment for a body that there is none of."""
@@ -25,6 +25,7 @@ SIGNED = (
 )  # fmt: skip
 """What a leaf covers, in the order it is spelled: columns of a record, and `said`, the digest of its outcome."""
 _signed = itemgetter(*SIGNED)
+_REWARD = SIGNED.index("reward")
 
 
 class Kind(StrEnum):
@@ -116,6 +117,12 @@ def said_digest(said: tuple[tuple[str, str, bool], ...]) -> bytes | None:
 
 
 def leaf_data(row: Mapping[str, Any]) -> bytes:
-    """The bytes whose leaf hash goes into the tree: every signed column in order, as one JSON list."""
-    values = [value.hex() if isinstance(value, bytes) else value for value in _signed(row)]
-    return _spell([LEAF_SCHEMA, *values]).encode("utf-8")
+    """The bytes whose leaf hash goes into the tree: every signed column in order, as one JSON list.
+
+    Bytes are hexadecimal digits. A reward is a text of the fewest digits that say it exactly, as Python spells it: no
+    two encoders of JSON spell such numbers alike.
+    """
+    values = [LEAF_SCHEMA, *_signed(row)]
+    reward = row["reward"]
+    values[1 + _REWARD] = None if reward is None else repr(reward)
+    return to_json(values, bytes_mode="hex")

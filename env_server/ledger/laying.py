@@ -32,7 +32,7 @@ def lay_out(entries: Sequence[Entry]) -> Laid:
     bodies = {
         body for entry in entries for body in (entry.instrument, entry.task, entry.completion) if body is not None
     }
-    digests = {body: sha256(body).digest() for body in bodies}
+    digests: dict[bytes | None, bytes] = {body: sha256(body).digest() for body in bodies}
     salts = os.urandom(SALT_BYTES * len(entries))
     rows = [
         _row(entry, salts[place * SALT_BYTES : (place + 1) * SALT_BYTES], digests)
@@ -42,10 +42,8 @@ def lay_out(entries: Sequence[Entry]) -> Laid:
     return Laid(rows, pack_details([entry.detail for entry in entries]), [entry.said for entry in entries], packed)
 
 
-def _row(entry: Entry, salt: bytes, digests: dict[bytes, bytes]) -> dict[str, Any]:
-    instrument, task, completion = (
-        None if body is None else digests[body] for body in (entry.instrument, entry.task, entry.completion)
-    )
+def _row(entry: Entry, salt: bytes, digests: dict[bytes | None, bytes]) -> dict[str, Any]:
+    task, completion = digests.get(entry.task), digests.get(entry.completion)
     return {
         "id": entry.id,
         "at_ms": entry.at_ms,
@@ -61,7 +59,7 @@ def _row(entry: Entry, salt: bytes, digests: dict[bytes, bytes]) -> dict[str, An
         "status": entry.status,
         "reward": None if entry.reward is None else entry.reward + 0.0,  # SQLite has no -0.0: it would read as another
         "said": said_digest(entry.said),
-        "instrument": instrument,
+        "instrument": digests.get(entry.instrument),
         "task": task,
         "completion": completion,
         "salt": salt,
