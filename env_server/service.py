@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from fastapi import Request
+
 from env_server.config import ServiceConfig
 from env_server.engine import Engine
 from env_server.idempotency import Replays
@@ -39,3 +41,9 @@ class Service:
         programs = f"tasks whose rewarders run programs are left unscored: {trouble}" if trouble else None
         published = self.engine.ledger.limitation if self.engine.ledger else None
         return "; ".join(filter(None, (programs, self.engine.pool.limitation, published))) or None
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request was sent to."""
+    service: Service = request.app.state.service
+    return service

@@ -1,13 +1,14 @@
 """A ledger's database, read for an audit: in pieces, and without trusting what is in it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Join, Select, func, literal_column, select
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from env_server.audit.sources import Left, Row, Signed, Writer
 from env_server.ledger.codec import unpack
@@ -165,13 +166,21 @@ def _bodies(connection: Connection) -> Iterator[tuple[Any, Any]]:
         found = connection.execute(some.where(key > found[-1].place)).all()
 
 
-def _rows(writer: int, span: Span) -> Select[Any]:
-    task, completion, instrument = bodies.alias(), bodies.alias(), bodies.alias()
+def with_what_they_name(names: Sequence[str]) -> tuple[Join, list[NamedFromClause[Any]]]:
+    """Records beside their details and the bodies that these columns name, as far as they are there."""
     joined = records.outerjoin(details, (details.c.writer == records.c.writer) & (details.c.seq == records.c.seq))
-    for body, column in ((task, "task"), (completion, "completion"), (instrument, "instrument")):
-        joined = joined.outerjoin(body, body.c.digest == records.c[column])
+    named = []
+    for name in names:
+        body = bodies.alias()
+        joined = joined.outerjoin(body, body.c.digest == records.c[name])
+        named.append(body)
+    return joined, named
+
+
+def _rows(writer: int, span: Span) -> Select[Any]:
+    joined, named = with_what_they_name(("task", "completion", "instrument"))
     within = (records.c.writer == writer) & (records.c.seq >= span[0]) & (records.c.seq < span[1])
-    wanted = (records, details.c.data, task.c.digest, completion.c.digest, instrument.c.digest)
+    wanted = (*records.c, details.c.data, *(body.c.digest for body in named))
     return select(*wanted).select_from(joined).where(within).order_by(records.c.seq)
 
 

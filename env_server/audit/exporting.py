@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true
 
-from env_server.audit.database_source import Said, outcomes_in, reading, writers_in
+from env_server.audit.database_source import Said, outcomes_in, reading, with_what_they_name, writers_in
 from env_server.audit.export_files import ExportedLedger, ExportedRubric, ExportedWriter, write_text
 from env_server.audit.sources import Writer
 from env_server.audit.tables import (
@@ -29,7 +29,7 @@ from env_server.ledger.entry import Kind
 from env_server.ledger.merkle import HASH_BYTES, Frontier, node_hash
 from env_server.ledger.notes import verifier_key
 from env_server.ledger.place import Place
-from env_server.ledger.schema import bodies, details, records, rubrics
+from env_server.ledger.schema import details, records, rubrics
 from rewarders.errors import ConfigError, LedgerError
 
 _BYTES_A_GROUP = 64 * 1024 * 1024
@@ -270,10 +270,7 @@ def _within(writer: Writer) -> tuple[ColumnElement[bool], ...]:
 
 
 def _rows(writer: Writer) -> Select[Any]:
-    joined = records.outerjoin(details, (details.c.writer == records.c.writer) & (details.c.seq == records.c.seq))
-    wanted = [*records.c, details.c.data.label("detail_data")]
-    for name in BODIES:
-        body = bodies.alias()
-        joined = joined.outerjoin(body, body.c.digest == records.c[name])
-        wanted.append(body.c.data.label(f"{name}_data"))
+    joined, named = with_what_they_name(BODIES)
+    data = (body.c.data.label(f"{name}_data") for name, body in zip(BODIES, named, strict=True))
+    wanted = (*records.c, details.c.data.label("detail_data"), *data)
     return select(*wanted).select_from(joined).where(*_within(writer)).order_by(records.c.seq)

@@ -94,11 +94,14 @@ def notes_about(connection: Connection, ids: Sequence[bytes]) -> list[Target]:
 
 def as_ids(names: Sequence[str]) -> list[bytes]:
     """Ids as people write them. Raises NotFound where one is none."""
+    return [_as_id(name) for name in names]
+
+
+def _as_id(name: str) -> bytes:
     try:
-        return [UUID(name).bytes for name in names]
+        return UUID(name).bytes
     except ValueError:
-        bad = next(name for name in names if not _is_id(name))
-        raise NotFound(f"there is no record {bad!r:.60}: that is no id; nothing was erased") from None
+        raise NotFound(f"there is no record {name!r:.60}: that is no id; nothing was erased") from None
 
 
 def require_some(connection: Connection, run: str | None, task_id: str | None) -> None:
@@ -120,14 +123,6 @@ def require_known(connection: Connection, ids: Sequence[bytes]) -> None:
             raise NotFound(f"there is no record {UUID(bytes=one)}; nothing was erased")
         if kind == Kind.ERASURE:
             raise ConfigError(f"record {UUID(bytes=one)} says what was erased, and stays; nothing was erased")
-
-
-def _is_id(name: str) -> bool:
-    try:
-        UUID(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _some(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

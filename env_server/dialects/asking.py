@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from env_server.dialects.translation import fault_of
 from env_server.routes.bodies import parse_body, read_body
 from env_server.schemas import RawItem, Run, ScoredItem, ScoreResponse, Status
-from env_server.service import Service
+from env_server.service import Service, service_of
 from rewarders.errors import InvalidTask, NotFound, RequestError, TooLarge, Unavailable, UnknownRubric
 from rewarders.registry import unechoed_problem
 
@@ -80,12 +80,6 @@ def require_rewards(scored: Sequence[ScoredItem]) -> list[float]:
         if item.reward is None:
             raise Unavailable(f"a completion was left unscored, and that is no reward of 0: {fault_of(item)}")
     return [item.reward for item in scored if item.reward is not None]
-
-
-def service_of(request: Request) -> Service:
-    """The service behind the app."""
-    service: Service = request.app.state.service
-    return service
 
 
 def require_rubric(service: Service, rubric: str) -> None:

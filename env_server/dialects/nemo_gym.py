@@ -20,11 +20,11 @@ from env_server.dialects.asking import (
     require_rewards,
     require_rubric,
     score,
-    service_of,
 )
 from env_server.dialects.translation import component_names, contributions, fault_of, item_of, label_of, spoken, text_of
 from env_server.routes.documents import PROBLEM_RESPONSES
 from env_server.schemas import ScoredItem
+from env_server.service import service_of
 
 router = APIRouter(prefix="/nemo-gym/{rubric}", responses=PROBLEM_RESPONSES)
 

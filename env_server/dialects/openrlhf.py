@@ -18,11 +18,11 @@ from env_server.dialects.asking import (
     read,
     require_rewards,
     score,
-    service_of,
 )
 from env_server.dialects.translation import contributions, item_of, label_of, without_end_marks
 from env_server.routes.documents import PROBLEM_RESPONSES
 from env_server.schemas import RawItem, ScoredItem
+from env_server.service import service_of
 from rewarders.errors import RequestError
 
 router = APIRouter(responses=PROBLEM_RESPONSES)

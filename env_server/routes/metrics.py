@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from env_server.observing.exposition import CONTENT_TYPE, exposition
-from env_server.service import Service
+from env_server.service import service_of
 
 router = APIRouter()
 
@@ -13,7 +13,7 @@ router = APIRouter()
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(request: Request) -> Response:
     """Everything that is counted, in Prometheus' text format; of all server processes where there are several."""
-    service: Service = request.app.state.service
+    service = service_of(request)
     service.poll.refresh(service)
     body = await asyncio.to_thread(exposition, service.metrics.registry)
     return Response(body, headers={"content-type": CONTENT_TYPE})

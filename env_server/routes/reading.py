@@ -8,39 +8,34 @@ from fastapi.responses import JSONResponse
 from env_server.explaining import explained_record
 from env_server.observing.polling import condition
 from env_server.routes.documents import PROBLEM_RESPONSES
-from env_server.service import Service
+from env_server.service import service_of
 from rewarders.errors import NotFound, Unavailable
 
 router = APIRouter(responses=PROBLEM_RESPONSES)
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
 @router.get("/v1/rewarders")
 async def rewarders(request: Request) -> dict[str, list[dict[str, Any]]]:
     """Every rewarder that is loaded."""
-    return {"rewarders": [spec.describe() for spec in _service(request).registry]}
+    return {"rewarders": [spec.describe() for spec in service_of(request).registry]}
 
 
 @router.get("/v1/plugins")
 async def plugins(request: Request) -> dict[str, list[dict[str, Any]]]:
     """The isolated plug-ins: what each offers, what is wrong with it, and how often it failed."""
-    return {"plugins": [pool.describe() for pool in _service(request).engine.pool.isolated.values()]}
+    return {"plugins": [pool.describe() for pool in service_of(request).engine.pool.isolated.values()]}
 
 
 @router.get("/v1/rubrics")
 async def rubrics(request: Request) -> dict[str, list[dict[str, Any]]]:
     """Every rubric a task may name."""
-    return {"rubrics": _service(request).engine.rubrics.describe()}
+    return {"rubrics": service_of(request).engine.rubrics.describe()}
 
 
 @router.get("/v1/records/{record_id}")
 async def record(request: Request, record_id: str) -> JSONResponse:
     """One record of the ledger, with its place in the chain, and a sentence that explains its reward."""
-    reader = _service(request).reader
+    reader = service_of(request).reader
     found = await reader.aside(explained_record, reader, record_id) if reader else None
     if found is None:
         raise NotFound("there is no such record")
@@ -59,7 +54,7 @@ async def readyz(request: Request) -> Response:
 
     `limitation` says what it cannot do nevertheless, such as running programs without a sandbox.
     """
-    service = _service(request)
+    service = service_of(request)
     if service.trouble:
         raise Unavailable(service.trouble)
     ready: dict[str, Any] = {"status": "ready", "rewarders": len(service.registry), **condition(service)}

@@ -21,7 +21,7 @@ from env_server.replay.results import Replay
 from env_server.replay.rubrics import RubricArchive
 from env_server.routes.bodies import read_body
 from env_server.routes.documents import PROBLEM_RESPONSES
-from env_server.service import Service
+from env_server.service import Service, service_of
 from rewarders.digests import canonical_json
 from rewarders.errors import NotFound, RequestError
 from rewarders.registry import unechoed_problem
@@ -59,7 +59,7 @@ async def find(request: Request, query: Annotated[RecordQuery, Query()]) -> Resp
 @router.post("/v1/records/{record_id}/recompute", response_model=Replay)
 async def recompute(request: Request, record_id: str) -> Response:
     """Compute a reward again and compare. The record stays as it is; the comparison becomes a record of its own."""
-    service = _service(request)
+    service = service_of(request)
     asked = await _asked(request)
     record = await _whole(_reader(request), record_id)
     require_subject(record, Kind.REPLAY)
@@ -76,7 +76,7 @@ async def recompute(request: Request, record_id: str) -> Response:
 @router.post("/v1/records/{record_id}/notes", status_code=201)
 async def note(request: Request, record_id: str) -> Response:
     """Say that a reward ought to have been another, that a record must not be used, or what a person thinks of it."""
-    service = _service(request)
+    service = service_of(request)
     body = await read_body(request, service.config.server)
     said = _read(Annotation, body, service)
     record = await _whole(_reader(request), record_id)
@@ -95,13 +95,8 @@ async def note(request: Request, record_id: str) -> Response:
     return Response(answered, status_code=201, media_type="application/json")
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
 def _reader(request: Request) -> LedgerReader:
-    reader = _service(request).reader
+    reader = service_of(request).reader
     if reader is None:
         raise NotFound("the service keeps no ledger")
     return reader
@@ -134,7 +129,7 @@ def _page(reader: LedgerReader, query: RecordQuery, where: Position) -> bytes:
 async def _asked(request: Request) -> Recompute:
     if "content-type" not in request.headers and request.headers.get("content-length", "0") == "0":
         return Recompute()
-    service = _service(request)
+    service = service_of(request)
     asked = _read(Recompute, await read_body(request, service.config.server), service)
     if asked.against not in (None, INSTALLED) and asked.rewarder is None:
         raise RequestError("a version is that of one rewarder: name it", field="rewarder")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from env_server.routes.bodies import parse_body, read_body
 from env_server.routes.documents import PROBLEM_RESPONSES, SCHEMAS
 from env_server.schemas import RawItem, Run, ScoreRequest, ScoreResponse
-from env_server.service import Service
+from env_server.service import Service, service_of
 from rewarders.errors import RequestError, TooLarge
 from rewarders.registry import unechoed_problem
 
@@ -30,7 +30,7 @@ router = APIRouter()
 )
 async def score(request: Request) -> Response:
     """Score a batch of completions. Each item is answered in its place; a bad one never spoils its neighbours."""
-    service: Service = request.app.state.service
+    service = service_of(request)
     body = await read_body(request, service.config.server)
     items, run, explain = await _read(body, service)
     key = request.headers.get("idempotency-key")
