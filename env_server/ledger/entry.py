@@ -24,8 +24,9 @@ SIGNED = (
     "reward", "said", "instrument", "commitment",
 )  # fmt: skip
 """What a leaf covers, in the order it is spelled: columns of a record, and `said`, the digest of its outcome."""
-_signed = itemgetter(*SIGNED)
-_REWARD = SIGNED.index("reward")
+_signed = itemgetter(*SIGNED[1:])
+_REWARD = SIGNED[1:].index("reward")
+_LEAF_BEGIN = b'["' + LEAF_SCHEMA.encode() + b'",%d,'
 
 
 class Kind(StrEnum):
@@ -122,7 +123,17 @@ def leaf_data(row: Mapping[str, Any]) -> bytes:
     Bytes are hexadecimal digits. A reward is a text of the fewest digits that say it exactly, as Python spells it: no
     two encoders of JSON spell such numbers alike.
     """
-    values = [LEAF_SCHEMA, *_signed(row)]
+    return placed_leaf(row["seq"], unplaced_leaf(row))
+
+
+def unplaced_leaf(row: Mapping[str, Any]) -> bytes:
+    """All of a leaf's data behind its place in the tree."""
+    values = list(_signed(row))
     reward = row["reward"]
-    values[1 + _REWARD] = None if reward is None else repr(reward)
-    return to_json(values, bytes_mode="hex")
+    values[_REWARD] = None if reward is None else repr(reward)
+    return to_json(values, bytes_mode="hex")[1:]
+
+
+def placed_leaf(seq: int, unplaced: bytes) -> bytes:
+    """A leaf's data, of its place in the tree and the rest."""
+    return _LEAF_BEGIN % seq + unplaced

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from env_server.ledger.codec import pack_bodies, pack_details
-from env_server.ledger.entry import SALT_BYTES, Entry, Said, commitment, said_digest
+from env_server.ledger.entry import SALT_BYTES, Entry, Said, commitment, said_digest, unplaced_leaf
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Laid:
 
     rows: list[dict[str, Any]]
     """Columns of `records`, but for `writer`, `seq`, `outcome` and `leaf`; with `said`, which the leaf covers."""
+    leaves: list[bytes]
+    """What each leaf covers, but for `seq`."""
     details: list[bytes]
     said: list[tuple[Said, ...]]
     bodies: dict[bytes, bytes]
@@ -39,7 +41,13 @@ def lay_out(entries: Sequence[Entry]) -> Laid:
         for place, entry in enumerate(entries)
     ]
     packed = dict(zip((digests[body] for body in bodies), pack_bodies(list(bodies)), strict=True))
-    return Laid(rows, pack_details([entry.detail for entry in entries]), [entry.said for entry in entries], packed)
+    return Laid(
+        rows=rows,
+        leaves=[unplaced_leaf(row) for row in rows],
+        details=pack_details([entry.detail for entry in entries]),
+        said=[entry.said for entry in entries],
+        bodies=packed,
+    )
 
 
 def _row(entry: Entry, salt: bytes, digests: dict[bytes | None, bytes]) -> dict[str, Any]:

@@ -62,6 +62,19 @@ class Frontier:
         roots.append(node)
         self.size += 1 << height
 
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add leaf hashes in order: as `append` of each, a level of the tree at a time."""
+        level, ends, size = list(leaves), [], self.size
+        while level:
+            if size & 1:
+                level.insert(0, self._roots.pop())
+            if len(level) & 1:
+                ends.append(level.pop())
+            level = [node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=True)]
+            size >>= 1
+        self._roots += reversed(ends)
+        self.size += len(leaves)
+
     @property
     def root(self) -> bytes:
         """Root of the tree, 32 bytes."""

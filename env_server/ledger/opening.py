@@ -17,6 +17,8 @@ from rewarders.errors import ConfigError, LedgerError
 BUSY_TIMEOUT_MS = 10_000
 _WAL_BYTES = 64 * 1024 * 1024
 """Past a long read SQLite's log is cut back to so much."""
+_WAL_PAGES = 4000
+"""Of SQLite's log before it moves into the database, 16 MB: a page that every commit changes moves once."""
 _MIGRATING = 0x4173736179  # "Assay": the key of PostgreSQL's advisory lock
 _TOOK_TOO_LONG = ("interrupted", "canceling statement due to statement timeout")
 """What SQLite and PostgreSQL say of a statement that was given up."""
@@ -167,7 +169,7 @@ def _limit(database: Engine, statement_s: float) -> None:
 def _configure_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, not by the driver
     pragmas = ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "secure_delete=ON")
-    for pragma in (*pragmas, f"journal_size_limit={_WAL_BYTES}"):
+    for pragma in (*pragmas, f"journal_size_limit={_WAL_BYTES}", f"wal_autocheckpoint={_WAL_PAGES}"):
         connection.execute(f"PRAGMA {pragma}")
 
 

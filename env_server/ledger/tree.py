@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
 
 from env_server.ledger import kept_replies
-from env_server.ledger.entry import leaf_data
+from env_server.ledger.entry import placed_leaf
 from env_server.ledger.inserting import insert_new, insert_rows
 from env_server.ledger.kept_replies import KeptReply, KeysTaken
 from env_server.ledger.laying import Laid
@@ -126,10 +126,10 @@ class WriterTree:
         """The tree with the records at its end; they are given their places and leaves."""
         longer = Frontier.load(self.size, self._end.frontier.dump())
         for part in laid:
-            for row in part.rows:
-                row["writer"], row["seq"] = self._writer, longer.size
-                row["leaf"] = leaf_hash(leaf_data(row))
-                longer.append(row["leaf"])
+            leaves = [leaf_hash(placed_leaf(seq, data)) for seq, data in enumerate(part.leaves, longer.size)]
+            for seq, (row, leaf) in enumerate(zip(part.rows, leaves, strict=True), longer.size):
+                row["writer"], row["seq"], row["leaf"] = self._writer, seq, leaf
+            longer.extend(leaves)
         return longer
 
     def _signed(self, frontier: Frontier) -> _End:

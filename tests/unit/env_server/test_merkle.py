@@ -114,6 +114,19 @@ def test_a_frontier_goes_on_where_it_was_put_down(leaves, data):
     assert (frontier.size, frontier.root) == (len(leaves), naive_root(leaves))
 
 
+@given(st.lists(trees, max_size=4))
+def test_many_leaves_at_once_are_as_one_after_the_other(parts):
+    frontier = Frontier()
+    for part in parts:
+        frontier.extend(part)
+    leaves = [leaf for part in parts for leaf in part]
+    one_by_one = Frontier()
+    for leaf in leaves:
+        one_by_one.append(leaf)
+    assert (frontier.size, frontier.dump()) == (len(leaves), one_by_one.dump())
+    assert frontier.root == naive_root(leaves)
+
+
 @given(trees, st.data())
 def test_a_full_subtree_stands_for_the_leaves_below_it(leaves, data):
     height = data.draw(st.integers(0, 7))
