@@ -2,7 +2,7 @@
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -149,7 +149,7 @@ def test_another_version_than_the_installed_one_does_not_speak(http):
     assert (refused.status_code, refused.json()["field"]) == (422, "rewarder")
 
 
-@pytest.mark.parametrize("record_id", ["no-such-record", str(uuid4()), "%2e%2e%2fetc"])
+@pytest.mark.parametrize("record_id", ["no-such-record", str(UUID(int=0)), "%2e%2e%2fetc"])
 @pytest.mark.parametrize(
     ("what", "body"), [("recompute", {}), ("notes", {"kind": "invalidation"} | {"by": "a", "reason": "b"})]
 )

@@ -197,7 +197,9 @@ def test_an_exception_of_ones_own_is_the_same_class_each_time():
             link.ask("call", 0, [], {})
 
 
-@pytest.mark.parametrize("value", [len, object(), [{"a": print}], (1).__add__], ids=repr)
+@pytest.mark.parametrize(
+    "value", [len, object(), [{"a": print}], (1).__add__], ids=["builtin", "object", "inside", "bound"]
+)
 def test_what_cannot_cross_is_noted_and_nothing_is_sent(value: Any):
     with linked() as link:
         with pytest.raises(Uncrossable, match="only plain data crosses"):
