@@ -42,6 +42,7 @@ def list_records(
     reason: options.Reason = None,
     status: options.Status = None,
     reward: options.Reward = None,
+    tenant: options.Tenant = None,
     kind: Annotated[str | None, typer.Option(help="reward, correction, invalidation, label, replay, all.")] = None,
     since: options.Since = None,
     until: options.Until = None,
@@ -55,7 +56,7 @@ def list_records(
     """List records that match, the newest first. Leaves with 1 if there are none."""
     wanted = options.record_filter(
         run=run, step=step, group=group, task_id=task, rubric=rubric, rewarder=rewarder, reason=reason, status=status,
-        reward=reward, kind=kind, since=since, until=until,
+        reward=reward, tenant=tenant, kind=kind, since=since, until=until,
     )  # fmt: skip
     with closing(_reader(_settings(config, data_dir, url))) as reader:
         rows = list(_rows(reader, wanted, limit, newest_first=not oldest))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from env_server.admission import Admission
 from env_server.build import SERVICE_BUILD
 from env_server.calls import CallPool
 from env_server.config import LedgerConfig, RemoteConfig, SandboxConfig, ServiceConfig
@@ -15,6 +16,10 @@ from env_server.idempotency import Replays
 from env_server.isolation import LoadedPlugins, load_plugins
 from env_server.judges.calibrations import Calibrations
 from env_server.judges.keeper import ModelKeeper
+from env_server.keys.exposure import allowed_hosts
+from env_server.keys.guard import Guard
+from env_server.keys.ring import KeyRing
+from env_server.keys.store import KeyStore
 from env_server.ledger.reader import LedgerReader
 from env_server.ledger.rubrics import remember_rubrics
 from env_server.ledger.writer import LedgerWriter
@@ -25,6 +30,7 @@ from env_server.routes import documents, metrics, reading, records, score
 from env_server.rubric_book import RubricBook
 from env_server.sandbox_keeper import Backend, SandboxKeeper
 from env_server.service import Service
+from env_server.verdict_cache import VerdictCache
 from env_server.worker_pools import IsolatedPool, WorkerPools
 from env_server.workers import WorkerPool
 from rewarders.errors import ConfigError
@@ -42,6 +48,7 @@ def create_app(service: Service) -> FastAPI:
     """The HTTP face of a service that is open."""
     app = documents.DocumentedApp(
         title="Assay reward service", version=SERVICE_BUILD.split()[1], docs_url=None, redoc_url=None,
+        redirect_slashes=False,  # the redirect would go to whatever Host was sent
         # FastAPI's own would export messages of exceptions, and what a request held that is refused.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
@@ -54,6 +61,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(openrlhf.router)
     app.include_router(slime.router)
     app.include_router(nemo_gym.router)
+    app.add_middleware(Guard, hosts=allowed_hosts(service.config.server), keys=service.keys)
     return app
 
 
@@ -81,9 +89,22 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
         closing.push_async_callback(calls.close)
         await calls.start()
         counting = Metrics()
-        engine = Engine(rubrics, pool, calls, ledger, build_redactor(config), counting)
+        verdicts = VerdictCache(config.cache.max_bytes)
+        engine = Engine(rubrics, pool, calls, ledger, build_redactor(config), counting, verdicts)
+        admission = Admission(config.limits, config.server.workers)
         poll = Poll(counting.registry)
-        yield Service(config, registry, engine, sandbox, Replays(ledger), reader, counting, poll)
+        keys = _open_keys(config, closing)
+        yield Service(
+            config, registry, engine, sandbox, Replays(ledger), reader, counting, poll, keys=keys, admission=admission
+        )
+
+
+def _open_keys(config: ServiceConfig, closing: AsyncExitStack) -> KeyRing | None:
+    if not config.keys.enabled:
+        return None
+    ring = KeyRing(KeyStore(config.ledger.place))
+    closing.push_async_callback(ring.close)
+    return ring
 
 
 def build_models(config: ServiceConfig) -> ModelKeeper:

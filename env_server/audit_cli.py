@@ -224,6 +224,7 @@ def erase(
     record_ids: Annotated[list[str] | None, typer.Argument(help="Records by id.")] = None,
     run: Annotated[str | None, typer.Option(help="All records of this training run.")] = None,
     task: Annotated[str | None, typer.Option(help="All records of the task with this id.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="All records of this tenant, or those of its run or task.")] = None,
     by: By = "",
     yes: Yes = False,
     config: ConfigFile = None,
@@ -234,9 +235,11 @@ def erase(
     """Erase what records hold: task, completion, evidence, what was said of them. Row, reward and proof stay."""
     from env_server.audit.selecting import Chosen, as_ids
 
-    if sum(map(bool, (record_ids, run, task))) != 1:
-        raise ConfigError("say what is to be erased: records by id, --run, or --task, one of them")
-    chosen = Chosen(ids=as_ids(record_ids or []), run=run, task_id=task)
+    if sum(map(bool, (record_ids, run, task))) != 1 and not (tenant and not record_ids and not (run and task)):
+        raise ConfigError("say what is to be erased: records by id, --run, or --task, one of them, or --tenant")
+    if tenant and record_ids:
+        raise ConfigError("an id names a record, whose ever it is", hint="leave out --tenant")
+    chosen = Chosen(ids=as_ids(record_ids or []), run=run, task_id=task, tenant=tenant)
     _erase(_ledger(config, data_dir, url), [chosen], why, by, yes=yes, as_json=as_json)
 
 
@@ -280,7 +283,7 @@ def _erase(ledger: LedgerConfig, chosen: "Sequence[Chosen]", why: str, by: str, 
     with reading(place) as connection:
         for part in chosen:
             require_known(connection, part.ids)
-            require_some(connection, part.run, part.task_id)
+            require_some(connection, part)
         count = sum(part.count(connection) for part in chosen)
     if count and not yes:
         _confirm(count, place)

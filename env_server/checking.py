@@ -1,12 +1,16 @@
 """`env-server check`: would `serve` start, and if not, why."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from env_server.app import build_sandbox, open_service
 from env_server.config import ServiceConfig
 from env_server.isolation import load_plugins
+from env_server.keys.exposure import require_keys_outside_loopback
+from env_server.keys.store import KeyStore
 from env_server.ledger.writer import LedgerWriter
 from env_server.rubric_book import RubricBook
 from env_server.sandbox_keeper import SandboxKeeper
@@ -32,6 +36,7 @@ def _checks(config: ServiceConfig) -> Iterator[Check]:
     yield _try("plug-ins", lambda: _plugins(config))
     yield _try("rubrics", lambda: _rubrics(config))
     yield _try("ledger", lambda: _ledger(config))
+    yield _try("keys", lambda: _keys(config))
     yield _try("sandbox", lambda: asyncio.run(_sandbox(config)))
     yield _try("service", lambda: asyncio.run(_service(config)))
 
@@ -59,6 +64,15 @@ def _ledger(config: ServiceConfig) -> str:
         return "off: nothing will be recorded"
     LedgerWriter(config.ledger.place).close()
     return f"{config.ledger.place} can be written"
+
+
+def _keys(config: ServiceConfig) -> str:
+    require_keys_outside_loopback(config)
+    if not config.keys.enabled:
+        return "off: whoever is on this machine may ask"
+    with closing(KeyStore(config.ledger.place)) as store:
+        count = sum(key.state(time.time_ns() // 1_000_000) == "active" for key in store.all())
+    return f"{count} keys count" if count else "no key counts: `env-server keys add` makes one"
 
 
 async def _sandbox(config: ServiceConfig) -> str:

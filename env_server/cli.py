@@ -15,6 +15,7 @@ import typer
 from env_server.audit_cli import audit
 from env_server.config import load_config
 from env_server.judge_cli import judge
+from env_server.keys_cli import keys
 from env_server.plugins_cli import plugins
 from env_server.rubric_cli import rubric
 from env_server.sandbox_cli import sandbox
@@ -27,6 +28,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(judge, name="judge")
 app.add_typer(rubric, name="rubric")
+app.add_typer(keys, name="keys")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where the ledger lives [./assay-data].")]
 
@@ -60,14 +62,20 @@ def serve(
     config: ConfigFile = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one [8080].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes that share the address [1].")] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve rewards over HTTP. Works with no configuration file."""
     from env_server.serving import serve_forever
 
-    overrides = {"server.host": host, "server.port": port, "ledger.data_dir": data_dir}
-    serve_forever(load_config(config, overrides), _say_ready_json if as_json else _say_ready)
+    overrides = {
+        "server.host": host,
+        "server.port": port,
+        "server.workers": workers,
+        "ledger.data_dir": data_dir,
+    }
+    raise typer.Exit(serve_forever(load_config(config, overrides), _say_ready_json if as_json else _say_ready))
 
 
 @app.command()

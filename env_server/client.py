@@ -7,21 +7,28 @@ from what the service recorded, never scored twice. Imports no server code.
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
+from env_server.client_key import key_for_client
 from env_server.record_filter import MOST_A_PAGE, MOST_WHOLE, RecordFilter
-from env_server.schemas import Item, Problem, Run, ScoreRequest, ScoreResponse
+from env_server.schemas import Item, Problem, Run, ScoredPart, ScoreRequest, ScoreResponse
+from env_server.stream_reading import StreamReading
 from rewarders.errors import AssayError, ConfigError
 
 T = TypeVar("T")
+Priority = Literal["interactive", "normal", "background"]
 EVERY_REWARD = RecordFilter()
 _RETRIED_STATUSES = {409, 429, 502, 503, 504}
 _LONGEST_PAUSE_S = 10.0
+_LONGEST_WISH_S = 60.0
+"""A service that wants to be left alone for longer is asked after so long all the same."""
 
 
 class ServiceUnreachable(AssayError):
@@ -40,11 +47,25 @@ class RequestRefused(AssayError):
 class AsyncRewardClient:
     """The asynchronous core."""
 
-    def __init__(self, base_url: str, *, timeout_s: float = 120.0, retries: int = 5) -> None:
-        """Connect lazily to the service at `base_url`; a request that fails is sent again up to `retries` times."""
+    def __init__(self, base_url: str, *, key: str | None = None, timeout_s: float = 120.0, retries: int = 5) -> None:
+        """Connect lazily to a service.
+
+        Args:
+            base_url: its address.
+            key: where it asks for one; what `ASSAY_KEY` holds, or the file that `ASSAY_KEY_FILE` names, if not given.
+            timeout_s: for one try.
+            retries: tries after the first one of a request that fails.
+
+        Raises:
+            ConfigError: the address is none or has a password in it, or the key cannot be read or used.
+        """
+        key = key_for_client(key)
+        if "@" in base_url:  # what is before it would be in every message that names the address
+            raise ConfigError("the service's address has a user in it", hint="give the key as key=, or in ASSAY_KEY")
+        limits = httpx.Limits(max_connections=32)
+        headers = {"authorization": f"Bearer {key}"} if key else {}
         try:
-            limits = httpx.Limits(max_connections=32)
-            self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, limits=limits)
+            self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, limits=limits, headers=headers)
         except httpx.InvalidURL as error:
             raise ConfigError(f"{base_url!r} is no address of a reward service: {error}") from error
         self._retries = retries
@@ -56,6 +77,8 @@ class AsyncRewardClient:
         idempotency_key: str | None = None,
         *,
         explain: bool = False,
+        priority: Priority = "normal",
+        deadline_s: float | None = None,
     ) -> ScoreResponse:
         """Score a batch; the answer holds one entry an item, in order.
 
@@ -65,6 +88,8 @@ class AsyncRewardClient:
             idempotency_key: name of this request; a random one if not given. Sending the same items under the same
                 key again, even after a crash, gives the recorded answer.
             explain: whether each entry says in a sentence where its reward came from.
+            priority: who goes first where jobs have to wait: what somebody looks at, a training step, or the rest.
+            deadline_s: after so long, from when the service has the request, what is not scored is left unscored.
 
         Raises:
             ServiceUnreachable: no answer after every retry.
@@ -72,15 +97,55 @@ class AsyncRewardClient:
         """
         request = ScoreRequest.model_construct(items=list(items), run=run, explain=explain)
         body = request.model_dump_json(exclude_none=True)
-        headers = {"content-type": "application/json", "idempotency-key": idempotency_key or uuid.uuid4().hex}
+        headers = _headers(idempotency_key, priority, deadline_s)
         response = await self._persist("POST", "/v1/score", content=body.encode(), headers=headers)
         try:
             return ScoreResponse.model_validate_json(response.content)
         except ValidationError as error:
-            raise ServiceUnreachable(
-                f"what answers at {self._http.base_url} is no reward service, or one of another version",
-                hint="look at the address",
-            ) from error
+            raise self._stranger() from error
+
+    async def stream(
+        self,
+        items: Sequence[Item],
+        run: Run | None = None,
+        idempotency_key: str | None = None,
+        *,
+        explain: bool = False,
+        priority: Priority = "normal",
+        deadline_s: float | None = None,
+    ) -> AsyncGenerator[ScoredPart]:
+        """Score a batch, and hand on each group of it as soon as it is done, in whatever order that is.
+
+        Items of one `group` come together, those without a group one by one; each is recorded by then, and comes
+        once, however often the connection breaks. Close the iterator to stop early: what is not scored is dropped.
+
+        Args:
+            items: as for `score`.
+            run: as for `score`.
+            idempotency_key: as for `score`; what was recorded under it is answered again, and the rest is scored.
+            explain: as for `score`.
+            priority: as for `score`.
+            deadline_s: as for `score`.
+
+        Raises:
+            ServiceUnreachable: groups are missing after every retry; retries count anew once one of them came.
+            RequestRefused: the service will not take the request, or a group, as it is.
+        """
+        request = ScoreRequest.model_construct(items=list(items), run=run, explain=explain)
+        headers = {"accept": "application/x-ndjson", **_headers(idempotency_key, priority, deadline_s)}
+        sent = {"content": request.model_dump_json(exclude_none=True).encode(), "headers": headers}
+        reading, attempt = StreamReading(len(items)), 0
+        while True:
+            missing, refused = reading.missing, _Refused()
+            async with aclosing(self._connected(reading, refused, **sent)) as parts:
+                async for part in parts:
+                    yield part
+            if not reading.missing:
+                return
+            attempt = attempt + 1 if reading.missing == missing else 0
+            if attempt > self._retries:
+                raise self._unreachable("POST", "/v1/score", refused.why)
+            await asyncio.sleep(max(refused.retry_after_s, _pause_s(attempt)))
 
     async def rubrics(self) -> list[dict[str, Any]]:
         """Every rubric a task may name, with its parts. Raises as `score` does."""
@@ -134,7 +199,7 @@ class AsyncRewardClient:
         """Send a request that may be sent twice until it is answered. Raises as `score` does."""
         last = "no attempt was made"
         for attempt in range(self._retries + 1):
-            pause_s = min(_LONGEST_PAUSE_S, 0.1 * 2**attempt) * random.uniform(0.5, 1.0)
+            pause_s = _pause_s(attempt)
             try:
                 response = await self._http.request(method, path, **request)
             except httpx.UnsupportedProtocol as error:
@@ -148,7 +213,45 @@ class AsyncRewardClient:
                 pause_s = max(pause_s, _retry_after_s(response))
             if attempt < self._retries:
                 await asyncio.sleep(pause_s)
-        raise ServiceUnreachable(
+        raise self._unreachable(method, path, last)
+
+    async def _connected(
+        self, reading: StreamReading, refused: "_Refused", **request: Any
+    ) -> AsyncGenerator[ScoredPart]:
+        """What comes over one connection, until it ends or breaks; says in `refused` why it may be tried again."""
+        reading.reconnect()
+        try:
+            async with self._http.stream("POST", "/v1/score", **request) as response:
+                if response.status_code in _RETRIED_STATUSES:
+                    refused.why, refused.retry_after_s = f"status {response.status_code}", _retry_after_s(response)
+                    return
+                if not response.is_success:
+                    await response.aread()
+                _accepted(response)
+                async for data in response.aiter_bytes():
+                    for part in self._read(reading, data):
+                        yield part
+        except httpx.UnsupportedProtocol as error:
+            raise ConfigError(f"{self._http.base_url} is no address of a reward service: {error}") from error
+        except httpx.TransportError as error:
+            refused.why = f"{type(error).__name__} {error}".strip()
+        if problem := reading.failed:
+            refused.why = problem.detail
+            if problem.status not in _RETRIED_STATUSES:
+                raise RequestRefused(f"the reward service refused a group: {problem.detail}", problem, problem.status)
+
+    def _read(self, reading: StreamReading, data: bytes) -> list[ScoredPart]:
+        try:
+            return reading.feed(data)
+        except ValueError as error:
+            raise self._stranger() from error
+
+    def _stranger(self) -> ServiceUnreachable:
+        what = f"what answers at {self._http.base_url} is no reward service, or one of another version"
+        return ServiceUnreachable(what, hint="look at the address")
+
+    def _unreachable(self, method: str, path: str, last: str) -> ServiceUnreachable:
+        return ServiceUnreachable(
             f"{method} {self._http.base_url.join(path)} failed {self._retries + 1} times; the last time: {last}",
             hint="is the reward service running at this address?",
         )
@@ -157,9 +260,9 @@ class AsyncRewardClient:
 class RewardClient:
     """The synchronous face of `AsyncRewardClient`, for one thread. Use it as a context manager."""
 
-    def __init__(self, base_url: str, *, timeout_s: float = 120.0, retries: int = 5) -> None:
+    def __init__(self, base_url: str, *, key: str | None = None, timeout_s: float = 120.0, retries: int = 5) -> None:
         """As `AsyncRewardClient`."""
-        self._core = AsyncRewardClient(base_url, timeout_s=timeout_s, retries=retries)
+        self._core = AsyncRewardClient(base_url, key=key, timeout_s=timeout_s, retries=retries)
         self._runner = asyncio.Runner()
 
     def score(
@@ -169,9 +272,34 @@ class RewardClient:
         idempotency_key: str | None = None,
         *,
         explain: bool = False,
+        priority: Priority = "normal",
+        deadline_s: float | None = None,
     ) -> ScoreResponse:
         """As `AsyncRewardClient.score`."""
-        return self._wait(self._core.score(items, run, idempotency_key, explain=explain))
+        scoring = self._core.score(
+            items, run, idempotency_key, explain=explain, priority=priority, deadline_s=deadline_s
+        )
+        return self._wait(scoring)
+
+    def stream(
+        self,
+        items: Sequence[Item],
+        run: Run | None = None,
+        idempotency_key: str | None = None,
+        *,
+        explain: bool = False,
+        priority: Priority = "normal",
+        deadline_s: float | None = None,
+    ) -> Generator[ScoredPart]:
+        """As `AsyncRewardClient.stream`."""
+        parts = self._core.stream(
+            items, run, idempotency_key, explain=explain, priority=priority, deadline_s=deadline_s
+        )
+        try:
+            while (part := self._wait(anext(parts, None))) is not None:
+                yield part
+        finally:
+            self._wait(parts.aclose())
 
     def rubrics(self) -> list[dict[str, Any]]:
         """As `AsyncRewardClient.rubrics`."""
@@ -210,8 +338,31 @@ class RewardClient:
         return self._runner.run(_awaited(work))
 
 
+def _headers(idempotency_key: str | None, priority: Priority, deadline_s: float | None) -> dict[str, str]:
+    """Of a request for rewards. What the service takes for granted is not said."""
+    headers = {"content-type": "application/json", "idempotency-key": idempotency_key or uuid.uuid4().hex}
+    if priority != "normal":
+        headers["x-assay-priority"] = priority
+    if deadline_s is not None:
+        headers["x-assay-deadline-s"] = f"{deadline_s:.3f}"
+    return headers
+
+
 async def _awaited(work: Awaitable[T]) -> T:
     return await work
+
+
+@dataclass
+class _Refused:
+    """Why a connection did not bring all that was asked for."""
+
+    why: str = "the answer was cut"
+    retry_after_s: float = 0.0
+
+
+def _pause_s(attempt: int) -> float:
+    longest_s: float = 0.1 * 2**attempt
+    return min(_LONGEST_PAUSE_S, longest_s) * random.uniform(0.5, 1.0)
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:
@@ -231,4 +382,4 @@ def _problem(response: httpx.Response) -> Problem | None:
 
 def _retry_after_s(response: httpx.Response) -> float:
     value = response.headers.get("retry-after", "")
-    return min(_LONGEST_PAUSE_S, float(value)) if value.isdecimal() else 0.0
+    return min(_LONGEST_WISH_S, float(value)) if value.isdecimal() else 0.0

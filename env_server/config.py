@@ -9,35 +9,17 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 
 from env_server.dialects.settings import DialectsConfig
 from env_server.judges.credentials import credentials
+from env_server.keys.settings import KeysConfig
 from env_server.ledger.place import Place, url_problem
+from env_server.limits import CacheConfig, LimitsConfig
 from env_server.observing.settings import LogConfig, TracingConfig
 from env_server.redaction_rules import BuiltIn, Rule
 from env_server.section import Count, Positive, Section
+from env_server.serving_settings import ServerConfig, WorkersConfig
 from rewarders.errors import ConfigError
 from rewarders.registry import first_problem
 from rewarders.rubric import Rubric
 from rewarders.rubric_files import read_rubrics
-
-
-class ServerConfig(Section):
-    """`[server]`: where it listens and what it accepts."""
-
-    host: str = "127.0.0.1"
-    """Address to listen on. Outside loopback only together with `allow_remote`."""
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """0 takes a free port and says which."""
-    allow_remote: bool = False
-    """Listen outside loopback although there is no authentication yet. Put it behind something that has."""
-    max_body_bytes: Count = 32 * 1024 * 1024
-    """A longer request body is refused with 413."""
-    max_json_values: Count = 250_000
-    """A body with more keys and values is refused with 413 before it is parsed."""
-    max_completions_per_request: Count = 1024
-    """A request with more items is refused with 413."""
-    max_connections: Count = 2048
-    """More clients at once are answered 503."""
-    body_timeout_s: Positive = 30.0
-    """A body that has not arrived by then is refused with 408."""
 
 
 class IsolatedPluginConfig(Section):
@@ -78,24 +60,11 @@ class PluginsConfig(Section):
         return self.__pydantic_extra__ or {}
 
 
-class WorkersConfig(Section):
-    """`[workers]`: the processes that run pure rewarders."""
-
-    processes: Count = Field(default_factory=lambda: os.cpu_count() or 1)
-    """One for each core by default."""
-    call_timeout_s: Positive = 30.0
-    """Wall-clock rescue for one call, from dispatch. Blame is assigned by the rewarder's own CPU budget."""
-    memory_bytes: Annotated[int, Field(ge=256 * 1024**2, le=1024**5)] = 2 * 1024**3
-    """Address space of one process; a completion that needs more scores 0, `too_costly`."""
-    max_waiting_jobs: Count = 65_536
-    """A request that would make the queue longer is answered 503 with Retry-After."""
-
-
 class CallsConfig(Section):
     """`[calls]`: async rewarders, which wait for a sandbox and the like on an event loop of their own."""
 
     at_once: Count = 64
-    """Calls under way at once; the rest wait."""
+    """Calls of one rewarder under way at once; the rest wait."""
     timeout_s: Positive = 600.0
     """Wall-clock rescue for one call, from dispatch, time in the queue for a sandbox left out."""
     max_waiting: Count = 65_536
@@ -325,12 +294,18 @@ class ServiceConfig(Section):
     """Where rewards are recorded."""
     redaction: RedactionConfig = RedactionConfig()
     """What is taken out of records."""
+    limits: LimitsConfig = LimitsConfig()
+    """How much may be asked with one key."""
+    cache: CacheConfig = CacheConfig()
+    """Verdicts that are not computed twice."""
     log: LogConfig = LogConfig()
     """What the service says on standard error."""
     tracing: TracingConfig = TracingConfig()
     """Spans of OpenTelemetry."""
     dialects: DialectsConfig = DialectsConfig()
     """What other trainers' protocols leave open."""
+    keys: KeysConfig = KeysConfig()
+    """Who may ask."""
     rubrics: dict[str, Rubric] = Field(default_factory=dict)
     """`[rubrics."name.v1"]`: rubrics beside the built-in ones, as in `rewarders/rubrics/*.toml`."""
     rubric_files: tuple[str, ...] = ()
@@ -341,6 +316,12 @@ class ServiceConfig(Section):
         smallest = min(self.workers.max_waiting_jobs, self.calls.max_waiting, self.ledger.max_waiting_records)
         if smallest < self.server.max_completions_per_request:
             raise ValueError("a queue is shorter than server.max_completions_per_request: a full request never fits")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_have_a_place(self) -> Self:
+        if self.keys.enabled and not self.ledger.enabled:
+            raise ValueError("keys are kept in the ledger's database: keys.enabled needs ledger.enabled")
         return self
 
     @field_validator("rubrics", mode="before")

@@ -10,6 +10,8 @@ from pydantic_core import to_json
 
 from env_server.calling import Call
 from env_server.calls import CallPool
+from env_server.deadlines import given_up, in_time
+from env_server.giving_way import giving_way
 from env_server.ledger.entry import Entry, Kind, Said, new_id
 from env_server.ledger.kept_replies import KeptReply
 from env_server.ledger.writer import LedgerWriter
@@ -19,6 +21,8 @@ from env_server.problems import problem_of
 from env_server.redaction import Redactor
 from env_server.rubric_book import BoundRubric, RubricBook
 from env_server.schemas import Item, Problem, RawItem, Run, ScoredItem, ScoreResponse, Status
+from env_server.terms import STANDARD, Priority, Terms
+from env_server.verdict_cache import Answer, Key, Remembered, VerdictCache, key_of
 from env_server.worker_pools import WorkerPools
 from env_server.worker_process import Job, Reply
 from rewarders.digests import digest, ordered_json
@@ -56,6 +60,12 @@ class _Prepared:
             else:
                 yield Job(spec.name, completion, spec.project(reference), part.params)
 
+    def keys(self, tenant: str | None) -> Iterator[Key | None]:
+        """What the verdicts of its jobs are kept under; None where that of an async rewarder may be another."""
+        item = self.item
+        for spec, part in zip(self.bound.specs, self.bound.part_digests, strict=True):
+            yield None if spec.is_async else key_of(tenant, part, spec, item.task.reference, item.completion)
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -71,6 +81,7 @@ class Engine:
     redactor: Redactor | None = None
     """Takes out of records what must not be there."""
     metrics: Metrics = field(default_factory=Metrics)
+    verdicts: VerdictCache = field(default_factory=lambda: VerdictCache(0))
 
     async def score(
         self,
@@ -79,27 +90,29 @@ class Engine:
         keep: KeepReply | None = None,
         *,
         explain: bool = False,
+        terms: Terms = STANDARD,
     ) -> bytes:
         """Score items and answer them in order, as the JSON of a `ScoreResponse`.
 
         An item that is wrong, or that we fail to score, leaves its neighbours alone. The answer is returned only
-        after every scored or unscored item is durable in the ledger.
+        after every scored or unscored item is durable in the ledger. Cancelled, it leaves no job behind.
 
         Raises:
             Overloaded: too much is waiting; nothing was recorded.
             LedgerError: the records could not be written; there is no answer then.
         """
-        prepared = [self._prepare(index, raw) for index, raw in enumerate(raw_items)]
+        prepared = [self._prepare(index, raw) async for index, raw in giving_way(enumerate(raw_items))]
         valid = [entry for entry in prepared if isinstance(entry, _Prepared)]
         with tracing.span("score", items=len(raw_items), run=run.id if run else None, step=run.step if run else None):
-            replies = iter(await self.judge([job for entry in valid for job in entry.jobs]))
-        scored = [_score(entry, replies, run.step if run else None) for entry in valid]
+            replies = iter(await self._judge_once(valid, terms))
+        scored = [_score(entry, replies, run.step if run else None) async for entry in giving_way(valid)]
         prepared, scored = _without_invalid(prepared, scored)
         if self.ledger:
             scored = [replace(one, record_id=str(UUID(bytes=new_id()))) for one in scored]
         response = _response(prepared, (one.answer(explain=explain) for one in scored)).model_dump_json().encode()
         if self.ledger:
-            entries = [one.record(run, self.redactor) for one in scored]
+            tenant = terms.principal.tenant
+            entries = [one.record(run, tenant, self.redactor) async for one in giving_way(scored)]
             kept = KeptReply(keep.key, keep.request_digest, self._kept(response, entries)) if keep else None
             with tracing.span("ledger.append", records=len(entries)), self.metrics.append_s.time():
                 await self.ledger.append(entries, kept)
@@ -125,16 +138,36 @@ class Engine:
             return problem_of(error, item=index)
         return _Prepared(item, bound, references)
 
-    async def judge(self, jobs: Sequence[Job | Call]) -> list[Reply]:
-        """Do each job where its kind is done, and answer them in order. Raises Overloaded when not all of them fit."""
+    async def judge(self, jobs: Sequence[Job | Call], terms: Terms = STANDARD) -> list[Reply]:
+        """Do each job where its kind is done, whatever was said before, and answer them in order.
+
+        Raises:
+            Overloaded: not all of them fit.
+        """
+        return await in_time(self._submit(jobs, terms.priority), terms)
+
+    async def _judge_once(self, entries: Sequence[_Prepared], terms: Terms) -> list[Reply]:
+        """As `judge`, but nothing is computed whose verdict is known or on its way. Raises Overloaded."""
+        jobs = [job for entry in entries for job in entry.jobs]
+        if terms.left_s is not None and terms.left_s <= 0:
+            return [given_up() for _ in jobs]
+        if not self.verdicts.is_on:
+            return await self.judge(jobs, terms)
+        keys = [key async for entry in giving_way(entries) for key in entry.keys(terms.principal.tenant)]
+        answers = self.verdicts.answers(
+            keys, terms.priority, lambda places: self._submit([jobs[place] for place in places], terms.priority)
+        )
+        return await in_time(answers, terms)
+
+    def _submit(self, jobs: Sequence[Job | Call], priority: Priority) -> list[Answer]:
         pure = [job for job in jobs if isinstance(job, Job)]
         calls = [job for job in jobs if isinstance(job, Call)]
         self.pool.require_room(len(pure))
         self.calls.require_room(len(calls))
-        computing, waiting = iter(self.pool.submit(pure)), iter(self.calls.submit(calls))
+        computing, waiting = iter(self.pool.submit(pure, priority)), iter(self.calls.submit(calls, priority))
         answers = [next(computing if isinstance(job, Job) else waiting) for job in jobs]
         tracing.watch_calls((job.spec.name if isinstance(job, Call) else job.rewarder for job in jobs), answers)
-        return [await answer for answer in answers]
+        return answers
 
 
 @dataclass(frozen=True)
@@ -173,7 +206,7 @@ class _Scored:
             explanation=explained(rubric, breakdown.components, breakdown.reward) if explain else None,
         )
 
-    def record(self, run: Run | None, redactor: Redactor | None) -> Entry:
+    def record(self, run: Run | None, tenant: str | None, redactor: Redactor | None) -> Entry:
         assert self.record_id is not None, "an item is recorded under the id it is answered with"
         item, breakdown = self.entry.item, self.breakdown
         said: dict[str, object] = {
@@ -193,6 +226,7 @@ class _Scored:
             id=UUID(self.record_id).bytes,
             kind=Kind.REWARD,
             detail=detail,
+            tenant=tenant,
             run=run.id if run else None,
             step=run.step if run else None,
             group=item.group,
@@ -253,6 +287,7 @@ def _component(spec: RewarderSpec, reply: Reply) -> Component:
         observed=reply.observed,
         cpu_s=round(reply.cpu_s, 6),
         wall_s=round(reply.wall_s, 6),
+        cached=isinstance(reply, Remembered),
     )
 
 

@@ -10,13 +10,13 @@ from rewarders.rubric import Rubric
 from rewarders.types import RewardBreakdown
 
 
-def explained_record(reader: LedgerReader, record_id: str) -> dict[str, Any] | None:
-    """A record with its `explanation`; None where there is no such record. Blocks on the database.
+def explained_record(reader: LedgerReader, record_id: str, tenant: str | None = None) -> dict[str, Any] | None:
+    """A record with its `explanation`; None where there, or of the tenant, is no such record. Blocks on the database.
 
     Raises:
         LedgerError: it cannot be read.
     """
-    record = reader.record(record_id)
+    record = reader.record(record_id, tenant=tenant)
     return record and {**record, "explanation": explanation(reader, record)}
 
 

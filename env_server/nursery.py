@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from env_server.blame import Ending
 from env_server.config import PluginsConfig
+from env_server.observing.exposition import SHARED_DIR
 from env_server.worker_process import FRAME, MESSAGE_BYTES, Job, Reply, pack_jobs
 from rewarders.errors import PluginError, RewarderFault
 
@@ -24,12 +25,20 @@ _MOST_REPLY_BYTES = 1024**2
 """A verdict holds its evidence and little else."""
 _ANSWER = re.compile(rb"([0-9]{1,19}) ([0-9]{1,10})")
 """The number of the question, and what it comes to."""
+_LOOK_EVERY = 32
+"""Jobs between two looks at how much memory a worker has: each costs some microseconds."""
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 def environment_of_others() -> dict[str, str]:
     """What a plug-in with a virtual environment inherits: what starts a Python, and none of the service's secrets."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
+def _environment_of_ours() -> dict[str, str]:
+    """All of it, but for where the server processes keep their metrics: what a plug-in counts is its own."""
+    return {name: value for name, value in os.environ.items() if name != SHARED_DIR}
 
 
 class Nursery:
@@ -66,7 +75,7 @@ class Nursery:
             # Started from the main thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
             process = subprocess.Popen(
                 command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-                env=environment_of_others() if python else None,
+                env=environment_of_others() if python else _environment_of_ours(),
             )  # fmt: skip
         ours.setblocking(False)
         nursery = cls(process, ours)
@@ -80,13 +89,13 @@ class Nursery:
             raise
         return nursery
 
-    async def fork(self) -> "Worker":
-        """A fresh worker. Raises RewarderFault when the nursery is gone."""
+    async def fork(self, *, aside: bool = False) -> "Worker":
+        """A fresh worker, in a session of its own if it is set aside. Raises RewarderFault when the nursery is gone."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ExitStack() as unless_handed_over:
             unless_handed_over.enter_context(ours)
             with theirs:
-                pid = await self._ask(b"fork", [theirs.fileno()])
+                pid = await self._ask(b"fork aside" if aside else b"fork here", [theirs.fileno()])
             reader, writer = await asyncio.open_connection(sock=ours)
             unless_handed_over.pop_all()
         return Worker(self, pid, reader, writer)
@@ -148,6 +157,9 @@ class Worker:
     def __init__(self, nursery: Nursery, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._nursery, self.pid = nursery, pid
         self._reader, self._writer = reader, writer
+        self._born_bytes, self._look_at = _address_space_bytes(pid), _LOOK_EVERY
+        self.answered = 0
+        """Jobs, so far."""
 
     async def send(self, jobs: Sequence[Job]) -> None:
         """Hand over jobs. Raises ConnectionError when the worker is gone."""
@@ -165,6 +177,7 @@ class Worker:
         if size > _MOST_REPLY_BYTES:
             raise ConnectionError("the worker does not speak the protocol any more")
         answer = await self._reader.readexactly(size)
+        self.answered += 1
         try:
             return Reply.model_validate_json(answer)
         except ValidationError:
@@ -177,8 +190,31 @@ class Worker:
             return Ending(attempt, signal=os.WTERMSIG(status), overdue=overdue)
         return Ending(attempt, exit_code=os.waitstatus_to_exitcode(status), overdue=overdue)
 
+    def is_worn(self, jobs: int, share: float, memory_bytes: int) -> bool:
+        """Whether it has answered so many jobs, or grown by this share of the memory that it had left when fresh."""
+        if self.answered >= jobs:
+            return True
+        if self.answered < self._look_at:
+            return False
+        self._look_at = self.answered + _LOOK_EVERY
+        left_bytes = max(0, memory_bytes - self._born_bytes)
+        return _address_space_bytes(self.pid) - self._born_bytes > share * left_bytes
+
+    async def retire(self) -> None:
+        """End it although nothing is wrong with it; it must hold no job."""
+        with suppress(RewarderFault, PluginError):  # then it has ended with its nursery
+            await self._nursery.reap(self.pid)
+
     async def close(self) -> None:
         """Let go of the socket; a worker that is still there ends by itself."""
         self._writer.close()
         with suppress(ConnectionError):
             await self._writer.wait_closed()
+
+
+def _address_space_bytes(pid: int) -> int:
+    """Of a process; 0 if it has gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0

@@ -1,9 +1,10 @@
 """Which records are wanted. Shared by server, client and commands; imports nothing of the ledger."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
 from rewarders.errors import ConfigError
 
@@ -11,10 +12,21 @@ MOST_A_PAGE = 1000
 MOST_WHOLE = 100
 _SPANS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MOST_DIGITS = 6
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
 """No name holds a NUL: PostgreSQL has no place for one."""
 Step = Annotated[int, Field(ge=0, lt=2**53)]
+
+
+def _spelled_as_a_date(value: object) -> object:
+    """A number would be taken for seconds, or for milliseconds, since 1970."""
+    if isinstance(value, str) and not _DATE.match(value):
+        raise ValueError("it has to begin with a date, as in 2026-03-01T12:00Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_spelled_as_a_date)]
 
 
 class RecordFilter(BaseModel):
@@ -44,14 +56,25 @@ class RecordFilter(BaseModel):
     """What a rewarder said (this one, if one is given): the reason of a verdict, or the kind of a fault."""
     status: Text | None = None
     """`scored` or `unscored`; of a replay, its result."""
-    since: datetime | None = None
+    since: Moment | None = None
     """This moment and later ones; UTC where it has no offset."""
-    until: datetime | None = None
+    until: Moment | None = None
     """Before this moment."""
     reward_min: FiniteFloat | None = None
     """This reward and higher ones."""
     reward_max: FiniteFloat | None = None
     """This reward and lower ones."""
+
+    def within(self, tenant: str | None) -> "OwnedFilter":
+        """The same among a tenant's records; among everybody's if None."""
+        return OwnedFilter.model_validate({**self.model_dump(), "tenant": tenant})
+
+
+class OwnedFilter(RecordFilter):
+    """Which records of a tenant are wanted."""
+
+    tenant: Text | None = None
+    """Whose; anybody's if not given."""
 
 
 class RecordQuery(RecordFilter):
@@ -61,7 +84,7 @@ class RecordQuery(RecordFilter):
     """Which come first."""
     limit: Annotated[int, Field(ge=1, le=MOST_A_PAGE)] = 100
     """Most records in one answer; 100 with `expand`."""
-    cursor: Annotated[str, Field(max_length=100)] | None = None
+    cursor: Annotated[str, Field(min_length=1, max_length=100, json_schema_extra={"format": "uuid"})] | None = None
     """`next` of the answer before."""
     expand: bool = False
     """Give whole records, as `GET /v1/records/{id}` does."""

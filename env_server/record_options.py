@@ -6,13 +6,14 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from env_server.record_filter import RecordFilter, moment
+from env_server.record_filter import OwnedFilter, moment
 from rewarders.errors import ConfigError
 from rewarders.registry import first_problem
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", "-d", help="Where the ledger lives [./assay-data].")]
 Url = Annotated[str | None, typer.Option(help="PostgreSQL database of the ledger, without a password.")]
 Run = Annotated[str | None, typer.Option(help="Of this training run.")]
+Tenant = Annotated[str | None, typer.Option(help="Of this tenant, whose key it was.")]
 Step = Annotated[str | None, typer.Option(help="Of this step, or of a range: 100, 100.., ..200, 100..200.")]
 Group = Annotated[str | None, typer.Option(help="Of this group.")]
 Task = Annotated[str | None, typer.Option(help="Of the task with this id.")]
@@ -28,12 +29,12 @@ Reward = Annotated[str | None, typer.Option(help="With this reward, or one in a 
 def record_filter(
     *, step: str | None = None, reward: str | None = None, since: str | None = None, until: str | None = None,
     **others: Any,
-) -> RecordFilter:  # fmt: skip
+) -> OwnedFilter:  # fmt: skip
     """The filter that the options ask for. Raises ConfigError naming the option."""
     given = {name: value for name, value in others.items() if value is not None}
     ranges = {**_range("step", step), **_range("reward", reward)}
     try:
-        return RecordFilter.model_validate(
+        return OwnedFilter.model_validate(
             {**given, **ranges, "since": moment(since, "--since"), "until": moment(until, "--until")}
         )
     except ValidationError as error:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from env_server.build import SERVICE_BUILD
-from rewarders.digests import ordered_json
+from rewarders.digests import digest_bytes, ordered_json
 from rewarders.errors import ConfigError, InvalidTask, PluginError, UnknownRubric
 from rewarders.registry import Registry, RewarderSpec
 from rewarders.rubric import Part, Rubric
@@ -44,6 +44,11 @@ class BoundRubric:
             }
             for part, spec in self.parts
         ]
+
+    @cached_property
+    def part_digests(self) -> tuple[str, ...]:
+        """Of what each part's rewarder is, and how it is set."""
+        return tuple(digest_bytes(ordered_json(part)) for part in self.instrument)
 
     @cached_property
     def spelled_instrument(self) -> bytes:

@@ -1,7 +1,7 @@
 """The envelopes of `POST /v1/score`. Shared by server and client; imports neither."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -82,6 +82,42 @@ class ScoreResponse(Wire):
 
     items: Annotated[tuple[ScoredItem, ...], Field(strict=False)]
     problems: Annotated[tuple[Problem, ...], Field(strict=False)] = ()
+
+
+Places = Annotated[tuple[int, ...], Field(strict=False)]
+"""Of items in a request, from 0."""
+
+
+class AnsweredPart(ScoreResponse):
+    """A line of an answer in lines (`application/x-ndjson`): one group, scored and recorded."""
+
+    indices: Places
+
+
+class FailedPart(Wire):
+    """A line for a group that was not answered; nothing of it was recorded. The stream goes on with the others."""
+
+    indices: Places
+    problem: Problem
+
+
+class StreamEnd(Wire):
+    """The last line. An answer without it was cut."""
+
+    done: Literal[True]
+    items: int
+    """So many were answered."""
+    failed: int
+    """So many were not."""
+    groups: int
+
+
+class ScoredPart(NamedTuple):
+    """One finished group, as a client hands it on."""
+
+    indices: tuple[int, ...]
+    """Places of the items in the request."""
+    items: tuple[ScoredItem, ...]
 
 
 RawItem = dict[str, Any]

@@ -1,12 +1,15 @@
 """What a running service is made of. Built in `app.py`, read by the routes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from env_server.admission import Admission
 from env_server.config import ServiceConfig
+from env_server.draining import STOPPING, Drain
 from env_server.engine import Engine
 from env_server.idempotency import Replays
+from env_server.keys.ring import KeyRing
 from env_server.ledger.reader import LedgerReader
 from env_server.observing.metrics import Metrics
 from env_server.observing.polling import Poll
@@ -26,10 +29,16 @@ class Service:
     reader: LedgerReader | None
     metrics: Metrics
     poll: Poll
+    drain: Drain = field(default_factory=Drain)
+    keys: KeyRing | None = None
+    """None where the service asks for none."""
+    admission: Admission = field(default_factory=Admission)
 
     @property
     def trouble(self) -> str | None:
         """Why the service cannot score just now, if it cannot."""
+        if self.drain.began:
+            return STOPPING
         if self.engine.ledger and (trouble := self.engine.ledger.trouble):
             return trouble
         return self.engine.pool.trouble or self.engine.calls.trouble

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from env_server.isolation import IsolatedPlugin
+from env_server.terms import Priority
 from env_server.worker_process import Job, Reply, reply
 from env_server.workers import WorkerPool
 from rewarders.errors import FaultError, Overloaded, PluginError
@@ -36,7 +37,7 @@ class IsolatedPool:
         """Why its rewarders are answered with faults just now, if they are."""
         return self.plugin.trouble or self.pool.trouble
 
-    def submit(self, jobs: Sequence[Job]) -> "list[asyncio.Future[Reply]]":
+    def submit(self, jobs: Sequence[Job], priority: Priority) -> "list[asyncio.Future[Reply]]":
         """As a pool does; one that is in trouble, or full, answers every job with a fault."""
         self.jobs += len(jobs)
         try:
@@ -46,7 +47,7 @@ class IsolatedPool:
         except Overloaded as error:
             answers = [_answered(str(error)) for _ in jobs]
         else:
-            answers = self.pool.submit(jobs)
+            answers = self.pool.submit(jobs, priority)
         for answer in answers:
             answer.add_done_callback(self._count)
         return answers
@@ -100,14 +101,14 @@ class WorkerPools:
         """Raises Overloaded when `count` more jobs would be too many for the service's own workers."""
         self.own.require_room(count)
 
-    def submit(self, jobs: Sequence[Job]) -> "list[asyncio.Future[Reply]]":
+    def submit(self, jobs: Sequence[Job], priority: Priority = Priority.NORMAL) -> "list[asyncio.Future[Reply]]":
         """Each job where it belongs; the answers are in the order of the jobs."""
         if not self.isolated:
-            return self.own.submit(jobs)
+            return self.own.submit(jobs, priority)
         places: dict[str, list[Job]] = {}
         for job in jobs:
             places.setdefault(self._place(job), []).append(job)
-        answers = {place: iter(self._pool(place).submit(held)) for place, held in places.items()}
+        answers = {place: iter(self._pool(place).submit(held, priority)) for place, held in places.items()}
         return [next(answers[self._place(job)]) for job in jobs]
 
     def _place(self, job: Job) -> str:

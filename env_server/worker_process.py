@@ -112,7 +112,7 @@ def _own_signals() -> None:
 
 
 def _nurse(control: socket.socket, registry: Registry, memory_bytes: int) -> None:
-    """Answer `N fork` (with the worker's socket) by `N PID`, `N reap PID` by `N STATUS`, until the server is gone."""
+    """Answer `N fork WHERE` (with the socket) by `N PID`, `N reap PID` by `N STATUS`, until the server is gone."""
     workers = set[int]()
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
@@ -123,6 +123,8 @@ def _nurse(control: socket.socket, registry: Registry, memory_bytes: int) -> Non
             answer = os.fork()
             if answer == 0:
                 control.close()
+                if rest[0] == b"aside":
+                    os.setsid()  # a session is a scheduling group: what it burns is not counted against the server
                 _work(socket.socket(fileno=descriptors[0]), registry, memory_bytes)
             workers.add(answer)
             os.close(descriptors[0])

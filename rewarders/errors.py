@@ -5,6 +5,7 @@ AssayError                       carries a hint: what to do next
 ├── PluginError                  a plug-in cannot load, or breaks the contract            exit 2
 ├── RequestError                 the caller's fault                                       4xx
 │   ├── InvalidBody · TooLarge · UnsupportedMedia · RequestTimeout · NotFound · IdempotencyConflict
+│   ├── QuotaExceeded            of this key, just now
 │   └── InvalidTask · UnknownRubric            one item of a batch; its neighbours are scored
 ├── FaultError                   ours: reward null, HTTP 200
 │   └── RewarderFault · JudgeFault · ModelFault
@@ -90,6 +91,17 @@ class IdempotencyConflict(RequestError):
     code = "idempotency_conflict"
 
 
+class QuotaExceeded(RequestError):
+    """The key has asked for as much as it may just now; try again after `retry_after_s`."""
+
+    status = 429
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message, hint=f"retry after {retry_after_s:.3g} s")
+        self.retry_after_s = retry_after_s
+
+
 class InvalidTask(RequestError):
     """The task's own data is wrong: its reference does not validate or its rubric cannot be applied."""
 
@@ -126,7 +138,7 @@ class Overloaded(AssayError):
     """The service cannot take more just now; try again after `retry_after_s`."""
 
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
-        super().__init__(message, hint=f"retry after {retry_after_s:g} s")
+        super().__init__(message, hint=f"retry after {retry_after_s:.3g} s")
         self.retry_after_s = retry_after_s
 
 

@@ -34,6 +34,7 @@ class Chosen:
     ids: Sequence[bytes] = ()
     run: str | None = None
     task_id: str | None = None
+    tenant: str | None = None
     before_ms: int | None = None
     """Older than this time, ms since 1970."""
     flagged: bool | None = None
@@ -67,6 +68,8 @@ class Chosen:
             yield records.c.run == self.run
         if self.task_id is not None:
             yield records.c.task_id == self.task_id
+        if self.tenant is not None:
+            yield records.c.tenant == self.tenant
         if self.kind is not None:
             yield records.c.kind == self.kind.value
         if self.before_ms is not None:
@@ -104,9 +107,9 @@ def _as_id(name: str) -> bytes:
         raise NotFound(f"there is no record {name!r:.60}: that is no id; nothing was erased") from None
 
 
-def require_some(connection: Connection, run: str | None, task_id: str | None) -> None:
-    """Raises ConfigError where no record, erased or not, is of that run and task: then the name is wrong."""
-    named = {"run": run, "task_id": task_id}
+def require_some(connection: Connection, chosen: Chosen) -> None:
+    """Raises ConfigError where no record, erased or not, is of that run, task and tenant: then a name is wrong."""
+    named = {"run": chosen.run, "task_id": chosen.task_id, "tenant": chosen.tenant}
     wanted = [records.c[name] == value for name, value in named.items() if value is not None]
     if wanted and connection.execute(select(records.c.id).where(*wanted).limit(1)).first() is None:
         said = " and ".join(f"{name} {value!r:.80}" for name, value in named.items() if value is not None)

@@ -10,6 +10,7 @@ from env_server.dialects.translation import fault_of
 from env_server.routes.bodies import parse_body, read_body
 from env_server.schemas import RawItem, Run, ScoredItem, ScoreResponse, Status
 from env_server.service import Service, service_of
+from env_server.terms import terms_of
 from rewarders.errors import InvalidTask, NotFound, RequestError, TooLarge, Unavailable, UnknownRubric
 from rewarders.registry import unechoed_problem
 
@@ -30,13 +31,6 @@ class Foreign(BaseModel):
 F = TypeVar("F", bound=Foreign)
 
 
-def documented(model: type[BaseModel]) -> dict[str, Any]:
-    """What OpenAPI says of a route whose body we read ourselves."""
-    schema = model.model_json_schema()
-    described = _spelled_out(schema, schema.pop("$defs", {}))
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": described}}}}
-
-
 async def read(request: Request, model: type[F]) -> tuple[F, Any]:
     """The body as the model has it, and whole. Raises what `POST /v1/score` would of it."""
     limits = service_of(request).config.server
@@ -55,14 +49,16 @@ async def score(request: Request, rubric: str, items: Sequence[RawItem], run: st
         NotFound: there is no such rubric.
         TooLarge: more items than a request may have.
         InvalidTask: an item is wrong; a dialect has no way to say which.
+        QuotaExceeded: the key has asked for enough just now.
         Overloaded, LedgerError: as `Engine.score`.
     """
-    service = service_of(request)
+    service, terms = service_of(request), terms_of(request)
     require_rubric(service, rubric)
     most = service.config.server.max_completions_per_request
     if len(items) > most:
         raise TooLarge(f"the request holds {len(items)} completions; at most {most} are taken")
-    answer = await service.engine.score(items, Run(id=run) if run else None)
+    with service.admission.admitted(terms.principal, len(items)):
+        answer = await service.engine.score(items, Run(id=run) if run else None, terms=terms)
     scored = ScoreResponse.model_validate_json(answer).items
     for index, item in enumerate(scored):
         if item.status is Status.INVALID:
@@ -88,16 +84,6 @@ def require_rubric(service: Service, rubric: str) -> None:
         service.engine.rubrics.get(rubric)
     except UnknownRubric as error:
         raise NotFound("the address names a rubric that the service does not have", hint=error.hint) from None
-
-
-def _spelled_out(schema: Any, definitions: dict[str, Any]) -> Any:
-    """The schema with each reference replaced by what it stands for; none of ours holds itself."""
-    if isinstance(schema, list):
-        return [_spelled_out(one, definitions) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    known = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
-    return {key: _spelled_out(value, definitions) for key, value in {**known, **schema}.items() if key != "$ref"}
 
 
 def _refuse(index: int, item: ScoredItem) -> NoReturn:

@@ -15,18 +15,19 @@ from env_server.dialects.asking import (
     Foreign,
     JsonLabels,
     RunName,
-    documented,
     read,
     require_rewards,
     require_rubric,
     score,
 )
 from env_server.dialects.translation import component_names, contributions, fault_of, item_of, label_of, spoken, text_of
-from env_server.routes.documents import PROBLEM_RESPONSES
+from env_server.keys.scopes import needs
+from env_server.principal import Scope
+from env_server.routes.documents import PROBLEM_RESPONSES, documented
 from env_server.schemas import ScoredItem
 from env_server.service import service_of
 
-router = APIRouter(prefix="/nemo-gym/{rubric}", responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/nemo-gym/{rubric}", responses=PROBLEM_RESPONSES, dependencies=[needs(Scope.SCORE)])
 
 _LABELS = ("verifier_metadata", "expected_answer", "answer")
 _OURS = ("reward", "reward_components", "mask_sample", "failure_kind", "failure_reason", "assay_record_id")

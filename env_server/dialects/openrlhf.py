@@ -14,18 +14,19 @@ from env_server.dialects.asking import (
     Foreign,
     JsonLabels,
     RunName,
-    documented,
     read,
     require_rewards,
     score,
 )
 from env_server.dialects.translation import contributions, item_of, label_of, without_end_marks
-from env_server.routes.documents import PROBLEM_RESPONSES
+from env_server.keys.scopes import needs
+from env_server.principal import Scope
+from env_server.routes.documents import PROBLEM_RESPONSES, documented
 from env_server.schemas import RawItem, ScoredItem
 from env_server.service import service_of
 from rewarders.errors import RequestError
 
-router = APIRouter(responses=PROBLEM_RESPONSES)
+router = APIRouter(responses=PROBLEM_RESPONSES, dependencies=[needs(Scope.SCORE)])
 
 
 class RewardRequest(Foreign):

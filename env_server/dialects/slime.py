@@ -13,16 +13,17 @@ from env_server.dialects.asking import (
     Foreign,
     JsonLabels,
     RunName,
-    documented,
     read,
     require_rewards,
     score,
 )
 from env_server.dialects.translation import contributions, item_of, label_of, without_end_marks
-from env_server.routes.documents import PROBLEM_RESPONSES
+from env_server.keys.scopes import needs
+from env_server.principal import Scope
+from env_server.routes.documents import PROBLEM_RESPONSES, documented
 from env_server.service import service_of
 
-router = APIRouter(responses=PROBLEM_RESPONSES)
+router = APIRouter(responses=PROBLEM_RESPONSES, dependencies=[needs(Scope.SCORE)])
 
 Form = Annotated[Literal["number", "object"], Query(alias="as")]
 

@@ -16,8 +16,14 @@ class KeptReply:
     """The answer to a request that carried an idempotency key, to be kept with its records."""
 
     key: str
+    """As `in_tenant` spells it."""
     request_digest: str
     body: bytes
+
+
+def in_tenant(tenant: str | None, key: str) -> str:
+    """The name under which a tenant's idempotency key is kept: another tenant may use the same key for itself."""
+    return key if tenant is None else f"{tenant}\n{key}"  # which no client can say: its keys are printable
 
 
 class KeyTaken(LedgerError):

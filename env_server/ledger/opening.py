@@ -27,12 +27,13 @@ _LOOK_EVERY = 10_000
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _POSTGRESQL = {
     "application_name": "assay",
+    "client_encoding": "UTF8",
     "connect_timeout": 10,
     "tcp_user_timeout": 20_000,
     "options": "-c synchronous_commit=on -c lock_timeout=10000 -c idle_in_transaction_session_timeout=20000",
 }
 """A database may have synchronous_commit off for everybody; the ledger has not. A host that vanished in the middle of a
-transaction must not keep its locks."""
+transaction must not keep its locks. In a SQL_ASCII database psycopg reads no text but bytes unless it is told."""
 
 
 def open_to_write(place: Place) -> Engine:

@@ -43,8 +43,15 @@ class LedgerReader:
         """What `read` answers, in a thread that is only for reading. Raises Overloaded when too many read already."""
         return await self._threads.run(read, *args, **kwargs)
 
-    def record(self, record_id: str, most_notes: int = MOST_NOTES) -> dict[str, Any] | None:
+    def record(
+        self, record_id: str, most_notes: int = MOST_NOTES, *, tenant: str | None = None
+    ) -> dict[str, Any] | None:
         """One record with all that belongs to it, or None: of its notes the newest. Blocks on the database.
+
+        Args:
+            record_id: in whatever spelling of a UUID.
+            most_notes: so many at most.
+            tenant: whose it has to be; anybody's if None.
 
         Raises:
             LedgerError: it cannot be read, or is damaged.
@@ -53,7 +60,8 @@ class LedgerReader:
         if wanted is None:
             return None
         with database_errors("cannot be read"), self.connect() as connection:
-            row = connection.execute(_found.where(records.c.id == wanted)).one_or_none()
+            mine = [] if tenant is None else [records.c.tenant == tenant]
+            row = connection.execute(_found.where(records.c.id == wanted, *mine)).one_or_none()
             return _document(connection, row, most_notes) if row else None
 
     def search(self, wanted: RecordFilter, where: Position) -> tuple[list[dict[str, Any]], str | None]:

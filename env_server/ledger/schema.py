@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: the schema that is described here."""
 metadata = MetaData()
 
@@ -43,6 +43,7 @@ subtrees, left to right, 32 bytes each. `note` is the signed checkpoint of just 
 
 _UNSCORED = text("status = 'unscored'")
 _NOTE = text("about IS NOT NULL")
+_OWNED = text("tenant IS NOT NULL")
 
 records = Table(
     "records",
@@ -77,6 +78,7 @@ records = Table(
     Index("records_unscored", "id", sqlite_where=_UNSCORED, postgresql_where=_UNSCORED),
     Index("records_noted", "kind", "id", sqlite_where=_NOTE, postgresql_where=_NOTE),
     Index("records_about", "about", sqlite_where=_NOTE, postgresql_where=_NOTE),
+    Index("records_by_tenant", "tenant", "id", sqlite_where=_OWNED, postgresql_where=_OWNED),
 )
 """`id` is a UUIDv7, so its order is that of time, and each index gives its records in that order. Erasing takes `salt`,
 `task` and `completion`; the rest stays."""
@@ -149,3 +151,19 @@ replies = Table(
     Column("at_s", Float, nullable=False, index=True),
 )
 """Answers to requests that carried an idempotency key."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("tenant", String, nullable=False),
+    Column("scopes", String, nullable=False),
+    Column("items_per_s", Float),
+    Column("requests_at_once", Integer),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+    Column("used_ms", BigInteger),
+)
+"""Keys of the API: `digest` is the SHA-256 of the secret, which is not kept. `scopes` are separated by spaces."""

@@ -22,7 +22,7 @@ from rewarders.errors import RequestError
 _MOST_BRANCHES = 200
 """SQLite joins at most 500 queries into one."""
 _NO_OUTCOME = -1
-_EQUAL = ("run", "step", "group", "task_id", "rubric")
+_EQUAL = ("tenant", "run", "step", "group", "task_id", "rubric")
 _COLUMNS = ("id", "at_ms", "kind", "about", "run", "step", "group", "sample", "task_id", "rubric", "status", "reward")
 _RANDOM_BITS = 80
 _MOST_MS = 2**48 - 1

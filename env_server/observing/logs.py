@@ -29,10 +29,10 @@ def say(logger: logging.Logger, level: int, event: str, **fields: Any) -> None:
     logger.log(level, event, extra={"fields": fields})
 
 
-def set_up(config: LogConfig, stream: TextIO | None = None) -> None:
-    """Log to standard error as configured, this process over."""
+def set_up(config: LogConfig, stream: TextIO | None = None, process: int | None = None) -> None:
+    """Log to standard error as configured, this process over; its number is on each line, where it has one."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines() if config.format == "json" else Console())
+    handler.setFormatter((JsonLines if config.format == "json" else Console)(process))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -40,31 +40,38 @@ def set_up(config: LogConfig, stream: TextIO | None = None) -> None:
         logging.getLogger(name).setLevel(config.level.upper())
 
 
-class JsonLines(logging.Formatter):
+class _Lines(logging.Formatter):
+    def __init__(self, process: int | None = None) -> None:
+        super().__init__()
+        self._process = process
+
+
+class JsonLines(_Lines):
     """One JSON object a line, in ASCII: no escape sequence and no bidirectional control survives that."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
-        return json.dumps(_fields(record), default=str)
+        return json.dumps(_fields(record, self._process), default=str)
 
 
-class Console(logging.Formatter):
+class Console(_Lines):
     """For people: time, level, event, and what goes with it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
-        fields = _fields(record)
+        fields = _fields(record, self._process)
         head = f"{fields.pop('at')} {fields.pop('level'):<7} {fields.pop('event')}"
         return printable(" ".join([head, *(f"{name}={value}" for name, value in fields.items())]))
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
+def _fields(record: logging.LogRecord, process: int | None) -> dict[str, Any]:
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
     fields = {
         "at": f"{moment}.{int(record.msecs):03d}Z",
         "level": record.levelname.lower(),
         "event": _bounded(record.getMessage().partition("\n")[0]),
         "logger": record.name,
+        "process": process,
         **{name: _bounded(value) for name, value in getattr(record, "fields", {}).items()},
         "request_id": REQUEST_ID.get(),
         "trace_id": trace_id(),

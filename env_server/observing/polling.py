@@ -118,7 +118,7 @@ def _state(service: "Service", began_s: float) -> Iterator[Reading]:
         yield "assay_queue_length", (name,), pool.waiting
         yield "assay_queue_limit", (name,), pool.config.max_waiting_jobs
         yield "assay_workers_alive", (name,), pool.tally.alive
-        yield "assay_workers_wanted", (name,), pool.config.processes
+        yield "assay_workers_wanted", (name,), pool.wanted
     if ledger:
         yield "assay_ledger_waiting_records", (), ledger.waiting_records
         yield "assay_ledger_lag_seconds", (), ledger.lag_s
@@ -153,7 +153,7 @@ def condition(service: "Service") -> dict[str, Any]:
         "sandbox": service.sandbox.trouble or "ready",
         "calls": {"waiting": service.engine.calls.unanswered},
         "workers": {
-            name: {"alive": pool.tally.alive, "wanted": pool.config.processes, "waiting": pool.waiting}
+            name: {"alive": pool.tally.alive, "wanted": pool.wanted, "waiting": pool.waiting}
             for name, pool in service.engine.pool.by_name
         },
         "ledger": {"waiting": ledger.waiting_records, "lag_s": round(ledger.lag_s, 3)} if ledger else None,

@@ -15,6 +15,7 @@ from uuid import uuid4
 from env_server.observing.logs import REQUEST_ID, say
 from env_server.observing.metrics import Metrics
 from env_server.observing.tracing import request_span
+from env_server.principal import ANYONE
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -61,13 +62,15 @@ class WatchRequests:
                 if span:
                     span.update_name(f"{scope['method']} {route}".rstrip())
                     span.set_attributes({"http.route": route, "http.response.status_code": seen.status})
-                self._account(scope["method"], route, seen.status, time.perf_counter() - began_s)
+                self._account(scope, route, seen.status, time.perf_counter() - began_s)
 
-    def _account(self, method: str, route: str, status: int, took_s: float) -> None:
+    def _account(self, scope: Scope, route: str, status: int, took_s: float) -> None:
+        method, principal = scope["method"], scope["state"].get("principal", ANYONE)
         self.metrics.requested(method, route, status, took_s)
         level = _level(status)
         if _log.isEnabledFor(level):
-            say(_log, level, "request", method=method, route=route or None, status=status, took_s=round(took_s, 6))
+            fields = {"method": method, "route": route or None, "key": principal.key_id, "status": status}
+            say(_log, level, "request", **fields, took_s=round(took_s, 6))
 
 
 class _Seen:

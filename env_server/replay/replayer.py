@@ -10,6 +10,7 @@ from env_server.engine import Engine
 from env_server.replay.comparing import RecordedPart, compared
 from env_server.replay.results import Promise, Replay, ReplayedPart, Result, Why, overall
 from env_server.replay.rubrics import RubricArchive
+from env_server.terms import Priority, Terms
 from env_server.worker_process import Job, Reply, reply
 from rewarders.errors import InvalidTask
 from rewarders.registry import Registry, RewarderSpec
@@ -18,6 +19,7 @@ from rewarders.types import Component, Fault, Task
 
 INSTALLED = "installed"
 _NO_REPLIES: dict[str, Any] = {"exchanges": []}
+_NO_HURRY = Terms(priority=Priority.BACKGROUND)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Replayer:
         except (ValueError, KeyError):  # pydantic's are among them
             return _unread(record, Why.UNREADABLE, how)
         planned = [self._plan(part, task, record["completion"], how) for part in recorded]
-        replies = iter(await self.engine.judge([one.work for one in planned if isinstance(one, _Run)]))
+        replies = iter(await self.engine.judge([one.work for one in planned if isinstance(one, _Run)], _NO_HURRY))
         memory = self.engine.rubrics.memory_bytes
         parts = tuple(one.compared(next(replies), memory) if isinstance(one, _Run) else one for one in planned)
         return await self._concluded(record, recorded, parts, how)

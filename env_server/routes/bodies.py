@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from env_server import strict_json
-from env_server.config import ServerConfig
+from env_server.serving_settings import ServerConfig
 from rewarders.errors import InvalidBody, RequestTimeout, TooLarge, UnsupportedMedia
 
 _PARSE_ASIDE_BYTES = 256 * 1024

@@ -1,17 +1,19 @@
 """What the service's documents look like: problem documents, and the OpenAPI description."""
 
+import math
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from env_server.problems import MEDIA_TYPE, http_problem, problem_of
 from env_server.schemas import Problem, ScoreRequest
-from rewarders.errors import AssayError, Overloaded
+from rewarders.errors import AssayError, Overloaded, QuotaExceeded
 
 SCHEMAS = "#/components/schemas/"
-_STATUSES = (400, 404, 405, 408, 409, 413, 415, 422, 500, 503)
+_STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 500, 503)
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
         "description": "A problem document",
@@ -29,6 +31,9 @@ class DocumentedApp(FastAPI):
         document = super().openapi()
         request = ScoreRequest.model_json_schema(ref_template=SCHEMAS + "{model}")
         document["components"]["schemas"] |= {**request.pop("$defs", {}), "ScoreRequest": request}
+        if self.state.service.keys:
+            document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{"key": []}]
         return document
 
 
@@ -42,8 +47,18 @@ def install(app: FastAPI) -> None:
 
 async def _on_assay_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, AssayError)
-    headers = {"Retry-After": f"{error.retry_after_s:.0f}"} if isinstance(error, Overloaded) else {}
-    return _document(problem_of(error), headers)
+    return document_of(error)
+
+
+def document_of(error: AssayError) -> Response:
+    """The problem document of an error of ours, as an answer."""
+    problem = problem_of(error)
+    headers: dict[str, str] = {}
+    if isinstance(error, Overloaded | QuotaExceeded):
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return _document(problem, headers)
 
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:
@@ -69,3 +84,20 @@ async def _on_anything_else(_: Request, __: Exception) -> Response:
 def _document(problem: Problem, headers: dict[str, str]) -> Response:
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def documented(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """What OpenAPI says of a route whose body we read ourselves."""
+    schema = model.model_json_schema()
+    described = _spelled_out(schema, schema.pop("$defs", {}))
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": described}}}}
+
+
+def _spelled_out(schema: Any, definitions: dict[str, Any]) -> Any:
+    """The schema with each reference replaced by what it stands for; none of ours holds itself."""
+    if isinstance(schema, list):
+        return [_spelled_out(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    known = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
+    return {key: _spelled_out(value, definitions) for key, value in {**known, **schema}.items() if key != "$ref"}

@@ -11,16 +11,18 @@ from env_server import strict_json
 from env_server.annotating import Annotation, annotation, replayed, require_subject
 from env_server.engine import KeepReply
 from env_server.explaining import explained_record
+from env_server.keys.scopes import needs
 from env_server.ledger.entry import Kind
 from env_server.ledger.kept_replies import KeptReply
 from env_server.ledger.reader import LedgerReader
 from env_server.ledger.searching import Position, position
+from env_server.principal import Scope, principal_of
 from env_server.record_filter import MOST_WHOLE, RecordQuery
 from env_server.replay.replayer import INSTALLED, Comparison, Replayer
 from env_server.replay.results import Replay
 from env_server.replay.rubrics import RubricArchive
 from env_server.routes.bodies import read_body
-from env_server.routes.documents import PROBLEM_RESPONSES
+from env_server.routes.documents import PROBLEM_RESPONSES, documented
 from env_server.service import Service, service_of
 from rewarders.digests import canonical_json
 from rewarders.errors import NotFound, RequestError
@@ -46,22 +48,27 @@ class Recompute(Wire):
     """Leave no record of the replay."""
 
 
-@router.get("/v1/records")
+@router.get("/v1/records", dependencies=[needs(Scope.READ)])
 async def find(request: Request, query: Annotated[RecordQuery, Query()]) -> Response:
     """Records that match, page by page: small rows, or whole ones with `expand`."""
     reader = _reader(request)
     limit = min(query.limit, MOST_WHOLE) if query.expand else query.limit
     where = position(query.cursor, newest_first=query.order == "newest", limit=limit)
-    page = await reader.aside(_page, reader, query, where)
+    page = await reader.aside(_page, reader, query, where, principal_of(request).tenant)
     return Response(page, media_type="application/json")
 
 
-@router.post("/v1/records/{record_id}/recompute", response_model=Replay)
+@router.post(
+    "/v1/records/{record_id}/recompute",
+    response_model=Replay,
+    dependencies=[needs(Scope.WRITE)],
+    openapi_extra=documented(Recompute, required=False),
+)
 async def recompute(request: Request, record_id: str) -> Response:
     """Compute a reward again and compare. The record stays as it is; the comparison becomes a record of its own."""
     service = service_of(request)
     asked = await _asked(request)
-    record = await _whole(_reader(request), record_id)
+    record = await _whole(request, record_id)
     require_subject(record, Kind.REPLAY)
     how = Comparison(asked.against, asked.rewarder, asked.live)
     archive = RubricArchive(service.engine.rubrics, _reader(request))
@@ -73,13 +80,18 @@ async def recompute(request: Request, record_id: str) -> Response:
     return Response(replay.model_dump_json(), media_type="application/json")
 
 
-@router.post("/v1/records/{record_id}/notes", status_code=201)
+@router.post(
+    "/v1/records/{record_id}/notes",
+    status_code=201,
+    dependencies=[needs(Scope.WRITE)],
+    openapi_extra=documented(Annotation),
+)
 async def note(request: Request, record_id: str) -> Response:
     """Say that a reward ought to have been another, that a record must not be used, or what a person thinks of it."""
     service = service_of(request)
     body = await read_body(request, service.config.server)
     said = _read(Annotation, body, service)
-    record = await _whole(_reader(request), record_id)
+    record = await _whole(request, record_id)
     entry = annotation(record, said, service.engine.redactor)
     answer = canonical_json({"id": str(UUID(bytes=entry.id)), "about": record["id"], "kind": said.kind})
 
@@ -91,7 +103,8 @@ async def note(request: Request, record_id: str) -> Response:
 
     key = request.headers.get("idempotency-key")
     about = f"POST {record['id']}\n".encode() + body
-    answered = await (service.replays.answer(key, about, keep) if key is not None else keep(None))
+    tenant = principal_of(request).tenant
+    answered = await (service.replays.answer(key, about, keep, tenant=tenant) if key is not None else keep(None))
     return Response(answered, status_code=201, media_type="application/json")
 
 
@@ -102,22 +115,24 @@ def _reader(request: Request) -> LedgerReader:
     return reader
 
 
-async def _whole(reader: LedgerReader, record_id: str) -> dict[str, Any]:
-    record = await reader.aside(reader.record, record_id)
+async def _whole(request: Request, record_id: str) -> dict[str, Any]:
+    """The record, if it is the tenant's. Raises NotFound."""
+    reader = _reader(request)
+    record = await reader.aside(reader.record, record_id, tenant=principal_of(request).tenant)
     if record is None:
         raise NotFound("there is no such record")
     return record
 
 
-def _page(reader: LedgerReader, query: RecordQuery, where: Position) -> bytes:
+def _page(reader: LedgerReader, query: RecordQuery, where: Position, tenant: str | None) -> bytes:
     """The answer in JSON. A page of whole records ends early where they are long."""
-    rows, cursor = reader.search(query.filter, where)
+    rows, cursor = reader.search(query.filter.within(tenant), where)
     if not query.expand:
         return to_json({"records": rows, "next": cursor})
     spelled: list[bytes] = []
     size_bytes = 0
     for number, row in enumerate(rows, start=1):
-        if record := explained_record(reader, row["id"]):
+        if record := explained_record(reader, row["id"], tenant):
             spelled.append(to_json(record))
             size_bytes += len(spelled[-1])
         if size_bytes > _MOST_BYTES and number < len(rows):

@@ -6,39 +6,52 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from env_server.keys.scopes import needs
+from env_server.principal import Scope
 from env_server.routes.bodies import parse_body, read_body
 from env_server.routes.documents import PROBLEM_RESPONSES, SCHEMAS
+from env_server.routes.streaming import LINES_RESPONSE, answer_in_lines, wants_lines
 from env_server.schemas import RawItem, Run, ScoreRequest, ScoreResponse
 from env_server.service import Service, service_of
+from env_server.terms import TERMS_PARAMETERS, terms_of
 from rewarders.errors import RequestError, TooLarge
 from rewarders.registry import unechoed_problem
 
-router = APIRouter()
+router = APIRouter(dependencies=[needs(Scope.SCORE)])
 
 
 @router.post(
     "/v1/score",
     response_model=ScoreResponse,
-    responses=PROBLEM_RESPONSES,
+    responses=PROBLEM_RESPONSES | LINES_RESPONSE,
     openapi_extra={
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}ScoreRequest"}}},
         },
-        "parameters": [{"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}}],
+        "parameters": [
+            {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}},
+            *TERMS_PARAMETERS,
+        ],
     },
 )
 async def score(request: Request) -> Response:
     """Score a batch of completions. Each item is answered in its place; a bad one never spoils its neighbours."""
-    service = service_of(request)
+    service, terms = service_of(request), terms_of(request)
     body = await read_body(request, service.config.server)
     items, run, explain = await _read(body, service)
     key = request.headers.get("idempotency-key")
-    if key is None:
-        answer = await service.engine.score(items, run, explain=explain)
-    else:
-        score = partial(service.engine.score, items, run, explain=explain)
-        answer = await service.replays.answer(key, body, score)
+    admitted = service.admission.admitted(terms.principal, len(items))
+    score = partial(service.engine.score, run=run, explain=explain, terms=terms)
+    if wants_lines(request):
+        return await answer_in_lines(request, items, score, body, admitted)
+    with admitted:
+        if key is None:
+            answer = await score(items)
+        else:
+            answer = await service.replays.answer(
+                key, body, lambda keep: score(items, keep=keep), tenant=terms.principal.tenant
+            )
     return Response(answer, media_type="application/json")
 
 

@@ -66,6 +66,9 @@ class Confinement:
     readable: list[str]
     seccomp: bytes
     address_space_base: int
+    uid: int
+    """Who we are, to be known before a process is cloned into a user namespace where that has no name any more."""
+    gid: int
 
 
 def _prepare(policy: dict[str, Any]) -> Confinement:
@@ -83,7 +86,7 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
     _become_nobody(policy["uid"])
     _check_readable([*policy["mounts"], *packages])
     if full:
-        _rehearse(policy["shape"], proc=policy["proc"])
+        _rehearse(policy["shape"], os.geteuid(), os.getegid(), proc=policy["proc"])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps keepers; the warden has their pidfd
     alone = policy["tier"] == "alone"
     # Where nothing else keeps signals from the keeper, which we are to be, and from the first process.
@@ -96,16 +99,18 @@ def _prepare(policy: dict[str, Any]) -> Confinement:
         readable=[*root.readable(policy["mounts"]), *packages, *(["/proc"] if policy["proc"] else [])],
         seccomp=seccomp.assemble(policy["syscalls"], policy["filtered"], unix_sockets=full, shielded=shielded),
         address_space_base=address_space_base,
+        uid=os.geteuid(),
+        gid=os.getegid(),
     )
 
 
-def _rehearse(shape: dict[str, int], *, proc: bool) -> None:
+def _rehearse(shape: dict[str, int], uid: int, gid: int, *, proc: bool) -> None:
     """Isolate a process once, so that what the kernel refuses is known by name before anybody waits for it."""
     reader, writer = os.pipe()
     pid, pidfd = kernel.clone(_NAMESPACES)
     if pid == 0:
         try:
-            _isolate(shape, proc=proc)
+            _isolate(shape, uid, gid, proc=proc)
         except OSError as error:
             os.write(writer, str(error).encode())
         os._exit(0)
@@ -213,7 +218,10 @@ def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Conf
     # Without a pid namespace our death would free the program, so that we have to end it first.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL if confinement.full else ORPHANED)
     _prefer_to_be_killed(_KEEPER_OOM_SCORE)
-    den = _isolate(shape, proc=confinement.proc) if confinement.full else _settle(alone=confinement.alone)
+    if confinement.full:
+        den = _isolate(shape, confinement.uid, confinement.gid, proc=confinement.proc)
+    else:
+        den = _settle(alone=confinement.alone)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # nobody of the same user looks into this process
     kernel.drop_capabilities()
@@ -233,9 +241,8 @@ def _become_keeper(link: socket.socket, shape: dict[str, int], confinement: Conf
     os._exit(0)
 
 
-def _isolate(shape: dict[str, int], *, proc: bool) -> Den:
-    """Settle in the namespaces that this process was cloned into."""
-    uid, gid = os.geteuid(), os.getegid()
+def _isolate(shape: dict[str, int], uid: int, gid: int, *, proc: bool) -> Den:
+    """Settle in the namespaces that this process was cloned into; uid and gid are what it was cloned with."""
     _map_ids("/proc/self", INSIDE_UID, uid, INSIDE_UID, gid)
     kernel.set_hostname("sandbox")
     flags = kernel.MS_NOSUID | kernel.MS_NODEV

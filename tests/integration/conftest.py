@@ -20,6 +20,8 @@ load = ["assay"]
 modules = ["odd_rewarders"]
 [workers]
 processes = 2
+[cache]
+max_bytes = 0
 [rubrics."length.v1"]
 parts = [{ rewarder = "odd.length" }]
 [rubrics."echo.v1"]

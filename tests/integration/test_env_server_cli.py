@@ -148,7 +148,7 @@ def test_check_names_the_key_the_value_and_the_file(tmp_path: Path, toml: str, s
 def test_check_passes_on_a_fresh_machine_without_a_file(tmp_path: Path):
     done = env_server("check", "--json", cwd=tmp_path)
     assert done.returncode == 0
-    assert [line["ok"] for line in json.loads(done.stdout)] == [True] * 5
+    assert [line["ok"] for line in json.loads(done.stdout)] == [True] * 6
 
 
 def test_plugins_list_says_who_supplied_what():

@@ -111,15 +111,15 @@ def test_programs_are_isolated_in_a_container_without_privileges(images: dict[st
 def test_compose_reads_the_composition(profile: list[str], tmp_path: Path):
     secret = tmp_path / "secret"
     secret.write_text("0123456789abcdef")
-    named = {"POSTGRES_PASSWORD_FILE": str(secret), "SANDBOX_TOKEN_FILE": str(secret)}
+    named = dict.fromkeys(("POSTGRES_PASSWORD_FILE", "SANDBOX_TOKEN_FILE", "METRICS_KEY_FILE"), str(secret))
     read = yaml.safe_load(run(*COMPOSER, *profile, "config", cwd=ROOT, env={**os.environ, **named}))
     assert {"env-server", "sandboxes", "postgres", "prometheus"} <= set(read["services"])
 
 
 @pytest.mark.skipif(not works(*COMPOSER, "version"), reason="NOT CHECKED BY COMPOSE ITSELF: apt install docker-compose")
-@pytest.mark.parametrize("missing", ["POSTGRES_PASSWORD_FILE", "SANDBOX_TOKEN_FILE"])
+@pytest.mark.parametrize("missing", ["POSTGRES_PASSWORD_FILE", "SANDBOX_TOKEN_FILE", "METRICS_KEY_FILE"])
 def test_a_secret_that_is_not_named_is_asked_for(missing: str, tmp_path: Path):
-    named = {"POSTGRES_PASSWORD_FILE": str(tmp_path), "SANDBOX_TOKEN_FILE": str(tmp_path)}
+    named = dict.fromkeys(("POSTGRES_PASSWORD_FILE", "SANDBOX_TOKEN_FILE", "METRICS_KEY_FILE"), str(tmp_path))
     del named[missing]
     done = subprocess.run(
         [*COMPOSER, "config"], cwd=ROOT, env={**os.environ, **named}, capture_output=True, text=True, check=False

@@ -128,6 +128,20 @@ def test_a_reward_of_gates_penalties_and_a_schedule_is_combined_as_it_was(odd_se
     assert replay.reward == replay.old_reward == pytest.approx(0.4 * 0.625 / 1.625)
 
 
+def test_a_verdict_that_was_not_computed_again_is_computed_again_in_a_replay(odd_service):
+    async def run() -> tuple[dict[str, Any], Replay]:
+        async with odd_service(sandbox=OFF) as service:
+            _, record = await recorded(service, raw_item("x" * 50), raw_item("x" * 50))
+            kept = next(iter(service.engine.verdicts._kept))
+            flattering = service.engine.verdicts._kept[kept].replace(b"0.5", b"0.9")
+            service.engine.verdicts._kept[kept] = flattering
+            return record, await replayed(service, record)
+
+    record, replay = asyncio.run(run())
+    assert record["breakdown"]["components"][0]["cached"] is True
+    assert replay.result is Result.EQUAL
+
+
 def test_a_verdict_that_was_tampered_with_is_different(odd_service):
     def flatter(record: dict[str, Any]) -> None:
         record["breakdown"]["components"][0]["verdict"]["score"] = 0.9

@@ -12,6 +12,7 @@ from rewarders.types import Message, Task
 from trainer.config import TrainConfig
 from trainer.logprobs import batch_logprobs
 from trainer.models import Policy, load_policy
+from trainer.packing import Cut
 from trainer.rollouts import Rollout, pack
 from trainer.samplers import Sample, Sampler, SampleRequest
 from trainer.samplers.building import built_sampler
@@ -86,7 +87,7 @@ def difference(policy: Policy, groups: list[list[Sample]], temperature: float = 
         for index, sample in enumerate(group)
     ]
     batch = pack(rollouts, [None] * len(rollouts), policy.device)
-    logp = batch_logprobs(policy.model, batch, temperature=temperature, micro_batch=64)
+    logp = batch_logprobs(policy.model, batch, temperature=temperature, cut=Cut(64))
     return (logp - batch.sampler_logp).abs()[batch.mask]
 
 

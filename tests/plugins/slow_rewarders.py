@@ -28,3 +28,17 @@ def vowels(completion: Completion, reference: None, params: Place) -> Verdict:
 def length(completion: Completion, reference: None, params: BaseModel) -> Verdict:
     """Length in tens, at most 1."""
     return Verdict(score=min(1.0, len(completion.text) / 10), reason="measured")
+
+
+@rewarder("slow.gated", version="1.0", params=Place, cpu_budget_s=5)
+def gated(completion: Completion, reference: None, params: Place) -> Verdict:
+    """1 as soon as there is a file `go` in the folder."""
+    while not (params.folder / "go").exists():
+        time.sleep(params.seconds)
+    return Verdict(score=1.0, reason="waited")
+
+
+@rewarder("slow.talks", version="1.0", cpu_budget_s=5)
+def talks(completion: Completion, reference: None, params: BaseModel) -> Verdict:
+    """1, with nearly as much evidence as there may be."""
+    return Verdict(score=1.0, reason="said", evidence={"said": "x" * 16_000})

@@ -117,6 +117,46 @@ def test_a_killed_run_goes_on_with_the_same_tasks_and_the_same_weight_versions(
     assert not list(SHARED_MEMORY.glob(f"{PREFIX}*"))
 
 
+def pipelined(directory: Path, model: Path, urls: list[str], update: str) -> Path:
+    prepare(directory, model, f"urls = {json.dumps(urls)}")
+    with (directory / "run.toml").open("a") as file:
+        file.write('[correction]\nkind = "truncate"\n[pipeline]\nmax_staleness = 2\nstragglers = 1\n')
+        file.write(f'update = "{update}"\n')
+    return directory
+
+
+def test_a_killed_run_that_was_ahead_goes_on_with_what_its_steps_took(
+    model: Path, tmp_path: Path, serve: Callable[..., tuple[TrainConfig, list[str]]]
+):
+    directory = pipelined(tmp_path / "run", model, serve("float32", 2)[1], "wait")
+    process = start(directory)
+    wait_for_step(directory, 4, process)
+    process.send_signal(signal.SIGKILL)
+    assert finish(process)[0] == -signal.SIGKILL
+    chosen = lines(directory, "choices.jsonl")
+    status, said = finish(start(directory))
+    assert status == 0, said
+    assert lines(directory, "choices.jsonl")[: len(chosen)] == chosen
+    assert_within_the_bound(directory, {1, 2})
+
+
+def test_a_run_whose_completions_go_on_with_new_weights_stays_within_its_bound(
+    model: Path, tmp_path: Path, serve: Callable[..., tuple[TrainConfig, list[str]]]
+):
+    directory = pipelined(tmp_path / "run", model, serve("float32", 2)[1], "keep")
+    status, said = finish(start(directory))
+    assert status == 0, said
+    assert_within_the_bound(directory, {0, 1, 2})
+
+
+def assert_within_the_bound(directory: Path, lags: set[int]) -> None:
+    metrics, rollouts = lines(directory, "metrics.jsonl"), lines(directory, "rollouts.jsonl")
+    assert [line["step"] for line in metrics] == list(range(1, STEPS + 1))
+    assert max(line["staleness_max"] for line in metrics) <= 2
+    assert {row["staleness"] for row in rollouts if row["step"] > 2} <= lags
+    assert all(row["staleness"] == row["step"] - 1 - int(row["weight_version"][5:]) for row in rollouts)
+
+
 def test_a_run_with_a_server_of_its_own_ends_with_it_and_says_what_to_do(model: Path, tmp_path: Path):
     directory = prepare(tmp_path / "own", model, "spawn = 1\neager = true")
     process = start(directory)

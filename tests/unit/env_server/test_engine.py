@@ -57,7 +57,7 @@ def test_what_only_we_can_cause_is_a_fault_and_never_a_zero(odd_service, says: s
 
 
 def test_what_a_rewarder_keeps_in_memory_never_costs_a_later_completion(odd_service):
-    items = [raw_item("x", "hoards.v1") for _ in range(12)]
+    items = [raw_item("x" * n, "hoards.v1") for n in range(1, 13)]
     answers = score_all(odd_service, *items, workers={"memory_bytes": 1024**3}).items
     assert [answer.reward for answer in answers] == [1.0] * 12
 
@@ -98,16 +98,17 @@ def test_neighbours_of_a_killed_job_keep_their_own_verdicts(odd_service):
 
 
 def test_the_deadline_does_not_count_time_in_the_queue(odd_service):
-    slow = [raw_item("burn", "obeys.v1") for _ in range(8)]
-    answers = score_all(odd_service, *slow, workers={"processes": 1, "call_timeout_s": 1.0}).items
-    assert [answer.components[0].verdict.reason for answer in answers] == ["too_costly"] * 8
+    slow = [raw_item("burn", "obeys.v1") for _ in range(12)]
+    sections = {"workers": {"processes": 1, "call_timeout_s": 3.0}, "cache": {"max_bytes": 0}}
+    answers = score_all(odd_service, *slow, **sections).items
+    assert [answer.components[0].verdict.reason for answer in answers] == ["too_costly"] * 12
 
 
 def test_too_many_jobs_are_refused_whole_and_leave_no_record(odd_service, tmp_path: Path):
     with pytest.raises(Overloaded):
         score_all(
             odd_service,
-            *[raw_item("x")] * 11,
+            *[raw_item("x" * n) for n in range(1, 12)],
             workers={"max_waiting_jobs": 10},
             server={"max_completions_per_request": 5},
         )

@@ -40,7 +40,7 @@ def test_the_newest_migration_is_the_schema_of_this_version():
     assert ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head() == REVISION
 
 
-@pytest.mark.parametrize(("revision", "says"), [("9999", "does not know"), ("0001", None)])
+@pytest.mark.parametrize(("revision", "says"), [("9999", "does not know"), (REVISION, None)])
 def test_a_newer_ledger_is_neither_read_nor_written(place: Place, revision: str, says: str | None):
     database = open_to_write(place)
     with database.begin() as connection:
@@ -53,6 +53,25 @@ def test_a_newer_ledger_is_neither_read_nor_written(place: Place, revision: str,
             with pytest.raises(LedgerError, match=says) as refused:
                 opened(place)
             assert "version of assay" in refused.value.hint
+
+
+def test_a_ledger_from_before_there_were_keys_is_migrated_with_its_records(place: Place):
+    with closing(LedgerWriter(place)) as ledger:
+        ledger.append_now([reward_entry()])
+    database = open_to_write(place)
+    with database.begin() as connection:
+        for statement in ("drop table keys", "drop index records_by_tenant"):
+            connection.execute(text(statement))
+        connection.execute(text("update alembic_version set version_num = '0001'"))
+    database.dispose()
+    with pytest.raises(LedgerError, match="has schema 0001") as refused:
+        open_to_read(place)
+    assert "migrates it" in refused.value.hint
+    database = open_to_write(place)
+    with database.connect().execution_options(read_only=True) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.execute(text("select count(*) from records")).scalar_one() == 1
+    database.dispose()
 
 
 def test_a_ledger_from_before_the_migrations_is_refused_by_name(tmp_path: Path):
@@ -76,9 +95,10 @@ def test_an_empty_database_is_no_ledger_to_a_reader(postgres):
         open_to_read(Place(None, postgres.make_database()))
 
 
-def test_a_postgres_that_cannot_keep_every_text_is_refused(postgres, tmp_path: Path):
-    url = postgres.make_database("--encoding=LATIN1", "--template=template0")
-    with pytest.raises(LedgerError, match="keeps text as LATIN1"):
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_postgres_that_cannot_keep_every_text_is_refused(postgres, tmp_path: Path, encoding: str):
+    url = postgres.make_database(f"--encoding={encoding}", "--template=template0")
+    with pytest.raises(LedgerError, match=f"keeps text as {encoding}"):
         LedgerWriter(Place(tmp_path, url))
 
 

@@ -78,7 +78,7 @@ def test_a_page_of_long_records_ends_early_and_the_next_goes_on(tmp_path: Path, 
         while pages == 0 or cursor:
             query = RecordQuery(expand=True, limit=5, cursor=cursor, order="oldest")
             where = position(cursor, newest_first=False, limit=5)
-            answer = json.loads(route._page(reader, query, where))
+            answer = json.loads(route._page(reader, query, where, None))
             seen += [record["id"] for record in answer["records"]]
             cursor, pages = answer["next"], pages + 1
     assert seen == [str(UUID(bytes=entry.id)) for entry in entries]

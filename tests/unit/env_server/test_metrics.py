@@ -97,7 +97,7 @@ def test_what_the_engine_does_is_counted(odd_service):
     assert value(registry, "assay_ledger_append_duration_seconds_count") == 1
     assert value(registry, "assay_ledger_waiting_records") == 0
     assert value(registry, "assay_workers_lost_total", pool="workers") == 3
-    assert value(registry, "assay_workers_wanted", pool="workers") == 2
+    assert value(registry, "assay_workers_wanted", pool="workers") == 4  # two for quick rewarders, two for slow ones
     assert value(registry, "assay_ready") == 1
 
 

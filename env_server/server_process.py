@@ -1,0 +1,42 @@
+"""One of several server processes: the supervisor runs `env_server.server_process LISTENER REPORT CONNECTIONS NUMBER`.
+
+LISTENER is the socket that all of them share, CONNECTIONS the memory in which each says how many it has. REPORT is
+written to once this one can score. The configuration comes on standard input, as JSON.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import sys
+
+from env_server.accepting import Among, Connections
+from env_server.cli import exit_codes
+from env_server.config import ServiceConfig
+from env_server.observing.exposition import SHARED_DIR
+from env_server.serving import serve_on
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until told to leave, or until the supervisor is gone."""
+    supervisor = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    listener, report = (socket.socket(fileno=int(one)) for one in arguments[:2])
+    config = ServiceConfig.model_validate_json(sys.stdin.buffer.read())
+
+    def ready() -> None:
+        with report:
+            report.send(b"1")
+
+    with exit_codes(), listener:
+        connections = Connections(int(arguments[2]), config.server.workers)
+        serve_on(listener, config, ready, Among(int(arguments[3]), connections))
+    if os.getppid() != supervisor:  # then nobody else does it
+        shutil.rmtree(os.environ[SHARED_DIR], ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

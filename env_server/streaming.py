@@ -1,0 +1,145 @@
+"""Answering a batch in lines: one for each group as soon as it is scored and durable, and one that says it is the end.
+
+Groups are scored side by side and answered in the order in which they are done. Only so many are begun before their
+forerunners have been sent, so that a client that does not read holds no more than that. When it goes away, what has
+not been scored is dropped; what is being recorded is recorded, and kept for whoever asks again under the same key.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic_core import to_json
+
+from env_server.engine import KeepReply
+from env_server.idempotency import KeptParts
+from env_server.problems import problem_of
+from env_server.schemas import FailedPart, Problem, RawItem, ScoreResponse, StreamEnd
+from rewarders.errors import AssayError
+
+MEDIA_TYPE = "application/x-ndjson"
+BEAT_S = 10.0
+"""After so long without a line an empty one says that the answer is still being worked on."""
+_MOST_UNDER_WAY = 64
+_NO_PROBLEMS = b'"problems":[]}'
+
+
+class Score(Protocol):
+    """Scores and records some items."""
+
+    def __call__(self, raw_items: Sequence[RawItem], /, *, keep: KeepReply | None) -> Awaitable[bytes]:
+        """The JSON of a `ScoreResponse`, one entry an item."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What is sent of one group."""
+
+    text: bytes
+    items: int
+    error: AssayError | None = None
+    """Why there are no rewards in it, if there are none."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The items of a request, how they are scored, and where their answers are kept."""
+
+    items: Sequence[RawItem]
+    groups: Sequence[Sequence[int]]
+    """Places of the items that are answered together."""
+    score: Score
+    kept: KeptParts | None = None
+    """None for a request without an idempotency key."""
+
+    async def answer(self, number: int) -> _Line:
+        """Score one group. What goes wrong with it is its own line: the others are answered all the same."""
+        indices = self.groups[number]
+        items = [self.items[index] for index in indices]
+        try:
+            if self.kept is None:
+                answer = await self.score(items, keep=None)
+            else:
+                answer = await self.kept.answer(number, lambda keep: self.score(items, keep=keep))
+        except AssayError as error:
+            failed = FailedPart(indices=tuple(indices), problem=problem_of(error))
+            return _Line(failed.model_dump_json(exclude_none=True).encode(), len(items), error)
+        if not answer.endswith(_NO_PROBLEMS):
+            answer = _numbered(answer, indices)
+        return _Line(b'{"indices":' + to_json(indices) + b"," + answer[1:], len(items))
+
+
+def groups_of(items: Sequence[RawItem]) -> list[tuple[int, ...]]:
+    """Places of the items that belong together, in order of appearance; one without a group's name is alone."""
+    places: dict[object, list[int]] = {}
+    for index, item in enumerate(items):
+        group = item.get("group") if isinstance(item, dict) else None
+        places.setdefault(group if isinstance(group, str) else index, []).append(index)
+    return [tuple(together) for together in places.values()]
+
+
+async def lines(batch: Batch) -> AsyncGenerator[bytes]:
+    """The answer, in pieces of whole lines. Close it to drop what is not done.
+
+    Raises:
+        AssayError: the first group that was done has failed; later ones are told of in lines.
+    """
+    ready: asyncio.Queue[_Line | None] = asyncio.Queue()
+    room = asyncio.Semaphore(_MOST_UNDER_WAY)
+    working = asyncio.create_task(_answer_all(batch, ready, room))
+    working.add_done_callback(lambda _: ready.put_nowait(None))
+    begun, failed = False, 0
+    try:
+        while not (working.done() and ready.empty()):
+            done = await _taken(ready)
+            if done and not begun and done[0].error:
+                raise done[0].error
+            begun = begun or bool(done)
+            failed += sum(line.items for line in done if line.error)
+            if done or not working.done():
+                yield b"".join(line.text + b"\n" for line in done) or b"\n"
+            for _ in done:
+                room.release()
+        await working
+    finally:
+        working.cancel()
+        await asyncio.wait({working})
+    end = StreamEnd(done=True, items=len(batch.items) - failed, failed=failed, groups=len(batch.groups))
+    yield end.model_dump_json().encode() + b"\n"
+
+
+async def _answer_all(batch: Batch, ready: "asyncio.Queue[_Line | None]", room: asyncio.Semaphore) -> None:
+    async def answer(number: int) -> None:
+        ready.put_nowait(await batch.answer(number))
+
+    async with asyncio.TaskGroup() as answering:
+        for number in range(len(batch.groups)):
+            await room.acquire()
+            answering.create_task(answer(number))
+
+
+async def _taken(ready: "asyncio.Queue[_Line | None]") -> list[_Line]:
+    """What is ready, as much as there is at once; nothing where all are done, or it is time to say that we live."""
+    try:
+        async with asyncio.timeout(BEAT_S):
+            taken = [await ready.get()]
+    except TimeoutError:
+        return []
+    while not ready.empty():
+        taken.append(ready.get_nowait())
+    return [line for line in taken if line is not None]
+
+
+def _numbered(answer: bytes, indices: Sequence[int]) -> bytes:
+    """The answer to a group, its problems naming items by their places in the request."""
+    response = ScoreResponse.model_validate_json(answer)
+
+    def moved(problem: Problem) -> Problem:
+        return problem.model_copy(update={"item": None if problem.item is None else indices[problem.item]})
+
+    items = [
+        item.model_copy(update={"problem": moved(item.problem)}) if item.problem else item for item in response.items
+    ]
+    problems = [moved(problem) for problem in response.problems]
+    return response.model_copy(update={"items": tuple(items), "problems": tuple(problems)}).model_dump_json().encode()
