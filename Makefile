@@ -14,8 +14,9 @@ demo: $(VENV)/.server-and-trainer
 
 test: $(VENV)/.everything lint test-main test-vllm test-clients
 
+# A process a core: most tests wait for processes of their own, or keep one core busy.
 test-main: $(VENV)/.everything
-	$(BIN)/python -m pytest --ignore tests/vllm --ignore tests/clients
+	$(BIN)/python -m pytest --ignore tests/vllm --ignore tests/clients --numprocesses auto --maxprocesses 8 --dist worksteal
 
 # vLLM pins torch, transformers and fastapi for itself: it has an environment of its own.
 test-vllm: $(VLLM_VENV)/.installed

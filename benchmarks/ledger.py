@@ -10,7 +10,7 @@
    - *fastest*: the same by the statements that the writer uses, many rows in one for SQLite, arrays for PostgreSQL.
 3. Items a second over HTTP with the ledger and without it, taking turns.
 
-    python benchmarks/ledger.py [--records 16384] [--rounds 5] [--postgres BIN_DIR] [--http-seconds 4] [--json]
+    python benchmarks/ledger.py [--records 65536] [--rounds 5] [--postgres BIN_DIR] [--http-seconds 4] [--json]
 """
 
 import argparse
@@ -51,7 +51,8 @@ from rewarders.types import Component, Verdict
 HERE = Path(__file__).parent
 GROUP = 16
 BATCH = 256
-STREAMS = 4
+STREAMS = 8
+"""Requests on their way at once: as many as eight training runs keep there."""
 WORDS = [word for path in sorted((HERE.parent / "docs").glob("*.md")) for word in path.read_text("utf-8").split()]
 INSTRUMENT = canonical_json({"rubric_digest": digest("r"), "service": "assay", "parts": [{"params": {}}] * 3})
 REASONS = ("equal", "wrong", "no_answer")
@@ -303,7 +304,7 @@ async def over_http(folder: Path, seconds: float, rounds: int) -> dict[str, floa
 def main() -> None:
     """Run everything once and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=16_384)
+    parser.add_argument("--records", type=int, default=65_536)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--postgres", type=Path, help="folder with initdb and pg_ctl; none leaves PostgreSQL out")
     parser.add_argument("--http-seconds", type=float, default=4.0)

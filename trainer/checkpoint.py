@@ -2,37 +2,50 @@
 
 A checkpoint is a Hugging Face model directory plus the optimiser and `state.json`. There is no random state
 in it: the order of tasks and every draw follow from the seed and the step.
+
+Several ranks write one together, into a directory that all of them see. The weights are there once, in the form that
+others can read; what they are sharded into is no part of it.
 """
 
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rewarders.digests import digest
 from rewarders.errors import CheckpointMismatch
 from trainer.atomic import atomic_directory
 from trainer.config import TrainConfig
 from trainer.critic import Critic
+from trainer.distributed import moments
+from trainer.distributed.ranks import barrier, broadcast, leads
+from trainer.distributed.sharding import is_sharded, whole_parameters
+from trainer.lora import ADAPTER, adapted_layers, adapter_tensors, merged, write_adapter
+from trainer.masters import MasterAdamW, exact
 from trainer.models import Policy
 from trainer.samplers.section import MAY_DIFFER as SAMPLER_MAY_DIFFER
 
 _NAME = re.compile(r"step-\d{6,}")
 _STATE = "state.json"
-_OPTIMIZER = "optimizer.pt"
 CRITIC = "critic"
 """Directory of a checkpoint with PPO's critic: a model directory and its optimiser."""
-TRAINER_ONLY = (_STATE, _OPTIMIZER, CRITIC)
+IN_FLIGHT = "in_flight.jsonl"
+"""Rollouts of a pipelined run that were not learnt from yet: see `trainer.pipeline.in_flight`."""
+TRAINER_ONLY = (_STATE, moments.FILE, moments.SHARDS, CRITIC, IN_FLIGHT, ADAPTER)
 """Files of a checkpoint that are not the model's."""
 
 _MAY_DIFFER = {
     "run.dir", "run.id", "run.steps", "run.threads", "run.rollouts_kept", "run.rollouts_every_steps", "model.device",
-    "data", "sampling.rows_at_once", "grading", "optim.micro_batch", "eval", "checkpoint", "detectors", "tracking",
+    "data", "sampling.rows_at_once", "grading", "pipeline.grading_requests", "optim.micro_batch",
+    "optim.micro_batch_tokens", "optim.offload", "model.activation_checkpointing", "model.compile", "eval",
+    "checkpoint", "detectors", "tracking", "distributed",
     *(f"sampler.{key}" for key in SAMPLER_MAY_DIFFER),
 }  # fmt: skip
 """Sections and keys that change how long a run goes, what it logs or how fast it is, but not the mathematics; and
@@ -81,30 +94,57 @@ def save(
     critic: Critic | None = None,
     kl_weight: float | None = None,
     reference: str | None = None,
+    in_flight: bytes = b"",
 ) -> Path:
     """Write `step-NNNNNN` below `directory`, then drop all but the newest `keep`."""
     path = directory / f"step-{step:06d}"
-    with atomic_directory(path) as draft:
+    with _written_together(path) as draft:
         _write_model(draft, policy.model, policy.tokenizer, optimizer)
         if critic:
             _write_model(draft / CRITIC, critic.model, policy.tokenizer, critic.optimizer)
-        files = sorted(file for file in draft.rglob("*") if file.is_file())
-        sizes = {str(file.relative_to(draft)): file.stat().st_size for file in files}
-        state = {
-            "step": step,
-            "config_digest": digest(identity),
-            "identity": identity,
-            "offsets": offsets,
-            "sizes": sizes,
-            "kl_weight": kl_weight,
-            "reference": reference,
-        }
-        (draft / _STATE).write_text(json.dumps(state, indent=1), "utf-8")
+        barrier()  # each rank has written its shards
+        if leads():
+            if in_flight:
+                (draft / IN_FLIGHT).write_bytes(in_flight)
+            _write_state(
+                draft,
+                {
+                    "step": step,
+                    "config_digest": digest(identity),
+                    "identity": identity,
+                    "offsets": offsets,
+                    "kl_weight": kl_weight,
+                    "reference": reference,
+                },
+            )
+    if leads():
+        _drop_old(directory, path, keep)
+    return path
+
+
+@contextmanager
+def _written_together(path: Path) -> Iterator[Path]:
+    """A directory that every rank writes to, and that takes the place of `path` once rank 0 is done."""
+    if leads():
+        with atomic_directory(path) as draft:
+            broadcast(draft)
+            yield draft
+    else:
+        yield broadcast(path)
+    barrier()
+
+
+def _write_state(draft: Path, state: dict[str, Any]) -> None:
+    files = sorted(file for file in draft.rglob("*") if file.is_file())
+    sizes = {str(file.relative_to(draft)): file.stat().st_size for file in files}
+    (draft / _STATE).write_text(json.dumps({**state, "sizes": sizes}, indent=1), "utf-8")
+
+
+def _drop_old(directory: Path, newest: Path, keep: int) -> None:
     whole = [candidate for candidate in _candidates(directory) if read(candidate) is not None]
     for old in whole[keep:]:
-        if old != path:
+        if old != newest:
             shutil.rmtree(old)
-    return path
 
 
 def latest(directory: Path) -> Checkpoint | None:
@@ -126,9 +166,27 @@ def read(path: Path) -> Checkpoint | None:
 
 
 def _write_model(directory: Path, model: Any, tokenizer: Any, optimizer: torch.optim.Optimizer) -> None:
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    torch.save(optimizer.state_dict(), directory / _OPTIMIZER)
+    adapted = bool(adapted_layers(model))
+    named = exact(whole_parameters(model), model, optimizer)
+    weights = _gathered(named, model) if adapted or is_sharded(model) or isinstance(optimizer, MasterAdamW) else None
+    if leads():
+        if adapted and weights is not None:
+            write_adapter(directory / ADAPTER, adapter_tensors(weights.items()), model)
+            weights = dict(merged(weights.items(), model))
+        model.save_pretrained(directory, state_dict=weights)
+        tokenizer.save_pretrained(directory)
+    moments.save_moments(directory, optimizer)
+
+
+def _gathered(named: Iterable[tuple[str, Tensor]], model: Any) -> dict[str, Tensor]:
+    """Every tensor a model saves, in the memory of rank 0's host; gathered one by one, by all ranks."""
+    found = {}
+    for name, value in named:
+        if leads():
+            found[name] = value.cpu()
+    kept = model.state_dict().keys()
+    found |= {name: value.cpu() for name, value in model.named_buffers() if name in kept}
+    return found
 
 
 def check_identity(checkpoint: Checkpoint, identity: dict[str, Any]) -> None:
@@ -154,12 +212,6 @@ def check_reference(checkpoint: Checkpoint, digest_now: str | None) -> None:
             f"{checkpoint.path}: the model that model.path names has other weights than when the run began",
             hint="put it back, or pin it with model.revision: the KL penalty holds the policy to it",
         )
-
-
-def restore_optimizer(directory: Path, optimizer: torch.optim.Optimizer) -> None:
-    """Load the moments kept beside a model; its weights come with the model."""
-    state = torch.load(directory / _OPTIMIZER, weights_only=True, map_location="cpu")
-    optimizer.load_state_dict(state)  # moves each moment to where its weight is
 
 
 def _candidates(directory: Path) -> list[Path]:

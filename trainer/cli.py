@@ -4,8 +4,9 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -15,6 +16,8 @@ from rich.console import Console
 from rewarders.errors import AssayError, ConfigError, PluginError, RequestError, TrainingError
 from trainer.config import SftConfig, TrainConfig
 from trainer.config_file import load_config
+from trainer.distributed.launching import become_torchrun, refuse_several, under_torchrun
+from trainer.distributed.telling import told_elsewhere
 
 BAD: Final = 1
 ASKED_WRONGLY: Final = 2
@@ -46,6 +49,7 @@ def main() -> None:
 def sft(config: ConfigOption, overrides: SetOption = None, as_json: JsonOption = False) -> None:
     """Fine-tune on conversations: only the assistant's tokens are learnt."""
     with _exit_codes():
+        refuse_several("trainer sft")
         resolved = load_config(SftConfig, config, overrides or ())
         from trainer.sft import fine_tune
 
@@ -58,21 +62,26 @@ def sft(config: ConfigOption, overrides: SetOption = None, as_json: JsonOption =
 def run(
     config: ConfigOption,
     spawn_server: SpawnOption = False,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Ranks on this machine: short for torchrun --nproc-per-node.")
+    ] = 1,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train with rewards. Goes on by itself from the newest checkpoint in the run directory."""
     with _exit_codes():
         resolved = load_config(TrainConfig, config, overrides or ())
+        if processes > 1:
+            become_torchrun(processes, _again(config, spawn_server, overrides or (), as_json))
+        from trainer.distributed.joining import Joined
+        from trainer.distributed.ranks import leads
         from trainer.loop import train
-        from trainer.record import locked, run_nonce
 
-        with (
-            locked(resolved.run.dir),
-            run_nonce(resolved.run.dir) as nonce,
-            _grader(resolved, spawn_server, nonce) as grader,
-        ):
-            finished = train(resolved, grader, _progress_console())
+        with Joined(resolved.distributed):
+            desk: AbstractContextManager[Any] = _desk(resolved, spawn_server) if leads() else nullcontext()
+            with desk as grader:
+                finished = train(resolved, grader, _progress_console() if leads() else Console(quiet=True))
+            answers = leads()  # afterwards each rank is alone
     answer = {
         "step": finished.step,
         "complete": finished.complete,
@@ -80,7 +89,8 @@ def run(
         "metrics": finished.metrics,
     }
     ending = "done" if finished.complete else "stopped as asked; run again to go on"
-    _print(answer, f"step {finished.step}/{resolved.run.steps}: {ending}; {finished.checkpoint}", as_json)
+    if answers:
+        _print(answer, f"step {finished.step}/{resolved.run.steps}: {ending}; {finished.checkpoint}", as_json)
     if not finished.complete:
         raise typer.Exit(COULD_NOT_FIND_OUT)
 
@@ -101,6 +111,38 @@ def plan(
 
         found = plan_with_cost(resolved, like=like, tokens_per_second=tokens_per_second, price_per_hour=price_per_hour)
     _print(found, describe(found), as_json)
+
+
+@app.command()
+def profile(
+    path: Annotated[Path, typer.Argument(help="TOML file to run some steps of, or a run directory to read.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps to run, after one to warm up.")] = 5,
+    picture: Annotated[Path | None, typer.Option(help="PNG or SVG to draw: a stacked bar a step.")] = None,
+    peak_tflops: Annotated[
+        float | None, typer.Option(min=0.001, help="10^12 operations a second that all devices could do together.")
+    ] = None,
+    spawn_server: SpawnOption = False,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say where a step's time goes: phases, tokens a second, utilisation, memory."""
+    with _exit_codes():
+        refuse_several("trainer profile")
+        peak = None if peak_tflops is None else peak_tflops * 1e12
+        from trainer.profile import measuring, showing
+
+        if path.is_dir():
+            found = measuring.profile_run(path, peak)
+        else:
+            resolved = load_config(TrainConfig, path, overrides or ())
+            graders = partial(_grader, spawn_server=spawn_server, nonce=uuid.uuid4().hex)
+            found = measuring.profile_steps(resolved, steps, graders, _progress_console(), peak)
+        if picture is not None:
+            showing.draw(found, picture)
+    if as_json:
+        _print(found, "", as_json)
+    else:
+        showing.show(found, Console())
 
 
 @app.command()
@@ -152,10 +194,11 @@ def evaluate(
 ) -> None:
     """Judge a model on the held-out tasks: accuracy with a 95 % interval, and each component."""
     with _exit_codes():
+        refuse_several("trainer eval")
         resolved = load_config(TrainConfig, config, overrides or ())
         from trainer.evaluate import evaluate_model
 
-        with _grader(resolved, spawn_server, uuid.uuid4().hex) as grader:
+        with _grader(resolved, spawn_server, uuid.uuid4().hex, outlasts_restarts=False) as grader:
             found = evaluate_model(resolved, grader, checkpoint)
     text = (
         f"accuracy {found['accuracy']:.1%} [{found['low']:.1%}, {found['high']:.1%}] "
@@ -215,16 +258,43 @@ def report(
     _print({"report": str(out)}, f"wrote {out}", as_json)
 
 
+def _again(config: Path, spawn_server: bool, overrides: Iterable[str], as_json: bool) -> list[str]:
+    """The arguments of `trainer run` for each of several processes."""
+    switches = [*(["--spawn-server"] if spawn_server else []), *(["--json"] if as_json else [])]
+    return ["run", "--config", str(config), *switches, *(f"--set={override}" for override in overrides)]
+
+
 @contextmanager
-def _grader(config: TrainConfig, spawn_server: bool, nonce: str) -> Iterator[Any]:
+def _desk(config: TrainConfig, spawn_server: bool) -> Iterator[Any]:
+    """The run directory, held for this run, and what grades for it."""
+    from trainer.record import locked, run_nonce
+
+    with (
+        locked(config.run.dir),
+        run_nonce(config.run.dir) as nonce,
+        _grader(config, spawn_server, nonce, outlasts_restarts=True) as grader,
+    ):
+        yield grader
+
+
+@contextmanager
+def _grader(config: TrainConfig, spawn_server: bool, nonce: str, *, outlasts_restarts: bool) -> Iterator[Any]:
     from env_server.client import RewardClient
-    from trainer.grading import ServiceGrader
+    from env_server.client_key import key_in
+    from trainer.grading import ClientPerThread, ServiceGrader
     from trainer.server import spawned_server
 
     grading = config.grading
     server = spawned_server(config.run.dir / "server", grading.server_config) if spawn_server else None
-    with server or nullcontext(grading.url) as url, RewardClient(url, timeout_s=grading.timeout_s) as client:
-        yield ServiceGrader(client, items_per_request=grading.items_per_request, nonce=nonce)
+    key = key_in(grading.key_file, "grading.key_file") if grading.key_file else None
+    with server or nullcontext(grading.url) as url:
+        connect = partial(RewardClient, url, key=key, timeout_s=grading.timeout_s)
+        if outlasts_restarts:
+            with RewardClient(url, key=key) as asking:
+                asking.rubrics()  # where nobody is, or none of ours, that is said at once
+            connect = partial(connect, retries=grading.retries)
+        with ClientPerThread(connect) as client:
+            yield ServiceGrader(client, items_per_request=grading.items_per_request, nonce=nonce)
 
 
 @contextmanager
@@ -232,13 +302,19 @@ def _exit_codes() -> Iterator[None]:
     try:
         yield
     except AssayError as error:
-        from trainer.samples import printable  # an error may quote what a model or a server wrote
-
-        said, hint = printable(f"error: {error}"), printable(f"hint: {error.hint}")
-        Console(stderr=True).print(said, style="red", markup=False, highlight=False, soft_wrap=True)
-        if error.hint:
-            Console(stderr=True).print(hint, markup=False, highlight=False, soft_wrap=True)
+        if not told_elsewhere(error):
+            _print_error(error)
         raise typer.Exit(_status(error)) from error
+
+
+def _print_error(error: AssayError) -> None:
+    from trainer.samples import printable  # an error may quote what a model or a server wrote
+
+    whose = f" on rank {os.environ['RANK']}" if under_torchrun() else ""
+    said, hint = printable(f"error{whose}: {error}"), printable(f"hint: {error.hint}")
+    Console(stderr=True).print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+    if error.hint:
+        Console(stderr=True).print(hint, markup=False, highlight=False, soft_wrap=True)
 
 
 def _status(error: AssayError) -> int:

@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from trainer.algorithms import AlgorithmSection, Dapo
 from trainer.data.section import DataSection
 from trainer.detectors.section import DetectorsSection
+from trainer.distributed.section import DistributedSection
+from trainer.lora_section import LoraSection
+from trainer.pipeline.section import PipelineSection
 from trainer.samplers.section import SamplerSection
 from trainer.section import NonNegative, Positive, PublicUrl, Section, Share
 from trainer.trackers import TrackingSection
@@ -58,15 +61,36 @@ class ModelSection(Section):
     device: str = "auto"
     """`auto` takes CUDA where there is one; otherwise the name of a torch device."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Precision of weights and arithmetic. Small learning rates vanish in bfloat16 weights."""
+    """Precision of weights, and of arithmetic if `compute` is `same`. Small learning rates vanish in bfloat16 ones."""
+    compute: Literal["same", "bfloat16"] = "same"
+    """Precision of arithmetic. With `bfloat16`, float32 weights are rounded to it once a step, the sampler and the step
+    both compute with what that gives, and the optimiser moves the float32 ones, which checkpoints hold."""
+    activation_checkpointing: bool = False
+    """Keep only what goes into each layer, and compute the rest again in the backward pass: a third more work, and the
+    memory of a layer's activations instead of all of theirs."""
+    compile: bool = False
+    """Run the layers of the step through torch.compile; on a CPU it needs a C++ compiler. The sampler's stay as they
+    are, and agree to rounding."""
+
+    @property
+    def arithmetic(self) -> str:
+        """Name of the precision that is computed in."""
+        return self.dtype if self.compute == "same" else self.compute
+
+    @model_validator(mode="after")
+    def _masters_are_finer_than_what_is_computed_with(self) -> Self:
+        if self.compute == self.dtype:
+            raise ValueError(f'compute = "{self.compute}" rounds float32 weights: set dtype = "float32"')
+        return self
 
 
 class CorrectionSection(Section):
     """[correction]: weights for what the sampler and the trainer compute differently.
 
-    The ratio is the trainer's probability, with the weights that sampled, over the sampler's. `truncate` bounds it from
-    above (TIS, Yao et al. 2025); `mask` drops what is outside of both bounds (IcePop, arXiv 2510.18855, a token at a
-    time; MIS, a sequence at a time).
+    The ratio is the trainer's probability, with the weights that a step begins with, over the sampler's. Those are the
+    weights that sampled; with [pipeline] they are newer, and the ratio stands for the age of a rollout as well.
+    `truncate` bounds it from above (TIS, Yao et al. 2025); `mask` drops what is outside of both bounds (IcePop, arXiv
+    2510.18855, a token at a time; MIS, a sequence at a time).
     """
 
     kind: Literal["none", "truncate", "mask"] = "none"
@@ -130,8 +154,13 @@ class GradingSection(Section):
 
     url: PublicUrl = "http://127.0.0.1:8080"
     """Base URL of the service; `--spawn-server` overrides it."""
+    key_file: Path | None = None
+    """Holds the key of a service that asks for one; ASSAY_KEY or ASSAY_KEY_FILE of the environment if not given."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Seconds to wait for one answer."""
+    retries: Annotated[int, Field(ge=0)] = 20
+    """A request that is not answered, or refused for the moment, is sent again so often: 20 are a good minute, which a
+    restart of the service takes at most."""
     items_per_request: Annotated[int, Field(ge=1, le=1024)] = 256
     """Completions in one request, at most."""
     fault_budget: Share = 0.05
@@ -163,6 +192,11 @@ class OptimSection(Section):
     """The gradient is scaled down to this 2-norm."""
     micro_batch: Positive = 64
     """Rows in one forward and backward pass: a matter of memory and speed, never of the gradient."""
+    offload: bool = False
+    """Keep the optimiser's moments in the host's memory between steps."""
+    micro_batch_tokens: NonNegative = 0
+    """Tokens in one forward and backward pass, a prompt counted once for its completions there; the least of a pass is
+    one completion. 0 for no bound but `micro_batch`."""
 
     @model_validator(mode="after")
     def _the_decay_follows_the_warm_up(self) -> Self:
@@ -210,17 +244,20 @@ class TrainConfig(Section):
     model: ModelSection
     data: DataSection
     algorithm: AlgorithmSection
+    lora: LoraSection = LoraSection()
     correction: CorrectionSection = CorrectionSection()
     critic: CriticSection = CriticSection()
     ptx: PretrainingSection = PretrainingSection()
     sampling: SamplingSection = SamplingSection()
     sampler: SamplerSection = SamplerSection()
+    pipeline: PipelineSection = PipelineSection()
     grading: GradingSection = GradingSection()
     optim: OptimSection = OptimSection()
     eval: EvalSection = EvalSection()
     checkpoint: CheckpointSection = CheckpointSection()
     detectors: DetectorsSection = DetectorsSection()
     tracking: TrackingSection = TrackingSection()
+    distributed: DistributedSection = DistributedSection()
 
     @model_validator(mode="after")
     def _a_completion_is_compared_with_something(self) -> Self:
@@ -232,7 +269,38 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _what_is_pipelined_can_be(self) -> Self:
+        several = isinstance(self.algorithm, Dapo) and self.algorithm.sampling_rounds > 1
+        late, groups = self.pipeline.stragglers, self.sampling.prompts_per_step
+        if not self.pipeline.max_staleness:
+            return self
+        if self.correction.kind == "none":
+            raise ValueError(
+                "pipeline.max_staleness > 0 learns from what older weights sampled: "
+                'set correction.kind = "truncate" or "mask"'
+            )
+        if self.sampler.kind == "vllm_colocated":
+            raise ValueError("pipeline.max_staleness > 0 needs vllm_server or hf: vllm_colocated takes turns by itself")
+        if self.pipeline.update == "keep" and self.sampler.kind != "vllm_server":
+            raise ValueError(f'pipeline.update = "keep" is for vllm_server, and sampler.kind = {self.sampler.kind}')
+        if late >= groups:
+            raise ValueError(f"pipeline.stragglers = {late} has to be below sampling.prompts_per_step = {groups}")
+        if late and several:
+            raise ValueError(
+                "pipeline.stragglers is for one round of sampling; algorithm.sampling_rounds asks for more"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _nothing_is_set_in_vain(self) -> Self:
+        if not self.lora.rank and self.lora != LoraSection():
+            raise ValueError("[lora] with rank = 0 trains no adapter: give it a rank")
+        if self.lora.sync == "adapter" and self.sampler.kind == "hf":
+            raise ValueError('lora.sync = "adapter" is for vLLM: sampler.kind = hf has the adapter already')
+        if self.lora.sync == "adapter" and self.sampler.sleep_level == 2:
+            raise ValueError('sampler.sleep_level = 2 drops weights that lora.sync = "adapter" never sends: take 1')
+        if not self.pipeline.max_staleness and self.pipeline != PipelineSection():
+            raise ValueError("[pipeline] has no effect without pipeline.max_staleness")
         if self.ptx.conversations is None and self.ptx != PretrainingSection():
             raise ValueError("[ptx] without ptx.conversations adds nothing")
         if isinstance(self.algorithm, Dapo) and self.algorithm.overlong_buffer >= self.sampling.max_new_tokens:

@@ -16,8 +16,8 @@ def correction_weights(
 ) -> Tensor:
     """What each token's gain is multiplied by, `[K]`: 1 everywhere where sampler and trainer agree.
 
-    `old_logp` is the trainer's with the weights that sampled. A log-probability that the sampler did not report (NaN)
-    says nothing: its ratio is 1.
+    `old_logp` is the trainer's with the weights that the step begins with. A log-probability that the sampler did not
+    report (NaN) says nothing: its ratio is 1.
     """
     gap = (old_logp - sampler_logp).nan_to_num(nan=0.0)
     if settings.kind == "none":

@@ -16,11 +16,15 @@ from transformers import AutoModelForSequenceClassification
 
 from rewarders.errors import ConfigError
 from trainer.config import CriticSection, ModelSection
+from trainer.distributed.sharding import within
 from trainer.logprobs import completion_hidden, in_micro_batches
 from trainer.model_source import ModelFiles, model_files
-from trainer.models import first_line, own_memory
+from trainer.models import first_line, learn_economically, own_memory
+from trainer.packed import ATTENTION
+from trainer.packing import Cut
 from trainer.parity import refuse_partial_attention
 from trainer.rollouts import Batch
+from trainer.stopwatch import Phase, phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,21 @@ class Critic:
     optimizer: torch.optim.Optimizer
     settings: CriticSection
 
-    def values(self, batch: Batch, micro_batch: int) -> Tensor:
+    def values(self, batch: Batch, cut: Cut) -> Tensor:
         """What is expected before each token, without gradient: `[N, T]`, 0 where there is no token."""
-        return in_micro_batches(batch, micro_batch, lambda rows: token_values(self.model, rows))
+        return in_micro_batches(batch, cut, lambda rows: token_values(self.model, rows))
 
 
 def token_values(model: Any, batch: Batch) -> Tensor:
     """What the critic expects before each token, `[K]`, ordered as `tokens[mask]`, in float32 at least."""
+    with phase(Phase.LOG_PROBS):
+        found: Tensor = within(model, _token_values, batch)
+    return found
+
+
+def _token_values(model: Any, batch: Batch) -> Tensor:
     values = model.score(completion_hidden(model.base_model, batch)).squeeze(-1)
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+    return values.to(torch.promote_types(values.dtype, torch.float32), copy=True)  # FSDP cannot follow views
 
 
 def load_value_model(critic: CriticSection, section: ModelSection, policy: Any, path: Path | None = None) -> Any:
@@ -63,13 +73,14 @@ def load_value_model(critic: CriticSection, section: ModelSection, policy: Any, 
         )
     model.to(policy.device).eval()
     own_memory(model)
+    learn_economically(model, section)
     return model
 
 
 def _of_policy(policy: Any) -> Any:
     shape = copy.deepcopy(policy.config)
     shape.num_labels = 1
-    model = AutoModelForSequenceClassification.from_config(shape, dtype=policy.dtype, attn_implementation="sdpa")
+    model = AutoModelForSequenceClassification.from_config(shape, dtype=policy.dtype, attn_implementation=ATTENTION)
     model.base_model.load_state_dict(policy.base_model.state_dict())
     torch.nn.init.zeros_(model.score.weight)
     return model
@@ -79,7 +90,7 @@ def _of_reward_model(files: ModelFiles, dtype: torch.dtype) -> Any:
     source = files.path
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            source, revision=files.revision, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+            source, revision=files.revision, dtype=dtype, attn_implementation=ATTENTION, output_loading_info=True
         )
     except (OSError, ValueError, SafetensorError, RuntimeError) as error:
         raise ConfigError(f"critic.init = {source}: {first_line(error)}", hint=files.hint) from error

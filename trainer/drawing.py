@@ -1,13 +1,13 @@
 """Prompts to rollouts: template the tasks, ask the sampler, decode what it wrote."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rewarders.errors import ConfigError
 from rewarders.types import Task
 from trainer.chat import prompt_ids, written_text
 from trainer.models import Policy
 from trainer.rollouts import Rollout
-from trainer.samplers import Sampler, SampleRequest
+from trainer.samplers import Sample, Sampler, SampleRequest
 
 
 def draw(
@@ -19,9 +19,31 @@ def draw(
         ConfigError: a prompt is too long, for the configuration or with its completion for the model, or cannot be
             templated.
     """
-    prompts = [prompt_ids(policy.tokenizer, task, max_prompt_tokens) for task in tasks]
+    prompts = _prompts(policy, tasks, request, max_prompt_tokens)
+    groups = enumerate(zip(tasks, prompts, sampler.sample(prompts, request), strict=True))
+    return [rollout for group, drawn in groups for rollout in _rollouts(policy, group, *drawn)]
+
+
+def draw_groups(
+    policy: Policy, sampler: Sampler, tasks: Sequence[Task], request: SampleRequest, *, max_prompt_tokens: int
+) -> Iterator[list[Rollout]]:
+    """The same completions, each task's as soon as the last of them has finished. Raises as `draw`."""
+    prompts = _prompts(policy, tasks, request, max_prompt_tokens)
+    for group, samples in sampler.stream(prompts, request):
+        yield _rollouts(policy, group, tasks[group], prompts[group], samples)
+
+
+def _prompts(
+    policy: Policy, tasks: Sequence[Task], request: SampleRequest, max_prompt_tokens: int
+) -> list[Sequence[int]]:
+    prompts: list[Sequence[int]] = [prompt_ids(policy.tokenizer, task, max_prompt_tokens) for task in tasks]
     _refuse_beyond_positions(policy, tasks, prompts, request.max_new_tokens)
-    groups = sampler.sample(prompts, request)
+    return prompts
+
+
+def _rollouts(
+    policy: Policy, group: int, task: Task, prompt: Sequence[int], samples: Sequence[Sample]
+) -> list[Rollout]:
     return [
         Rollout(
             task=task,
@@ -31,7 +53,6 @@ def draw(
             sample=sample,
             text=written_text(policy.tokenizer, sample.tokens, policy.stop_ids),
         )
-        for group, (task, prompt, samples) in enumerate(zip(tasks, prompts, groups, strict=True))
         for index, sample in enumerate(samples)
     ]
 

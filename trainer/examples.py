@@ -1,6 +1,7 @@
 """A batch with everything about it that stays fixed while the weights move."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -49,11 +50,12 @@ def prepare(learner: Learner, batch: Batch) -> tuple[Examples, dict[str, float]]
     settings, algorithm = learner.settings, learner.settings.algorithm
 
     def logprobs(of: object) -> Tensor:
-        return batch_logprobs(of, batch, temperature=settings.temperature, micro_batch=settings.micro_batch)
+        return batch_logprobs(of, batch, temperature=settings.temperature, cut=settings.cut)
 
     old = logprobs(learner.model) if _needs_old(algorithm) else None
-    reference = logprobs(learner.reference) if algorithm.beta > 0 else None
-    values = learner.critic.values(batch, settings.micro_batch) if learner.critic else None
+    with learner.as_reference() if algorithm.beta > 0 else nullcontext() as before:
+        reference = None if before is None else logprobs(before)
+    values = learner.critic.values(batch, settings.cut) if learner.critic else None
     penalty, seen = None, {}
     if old is not None and reference is not None:
         seen["kl_sequence"] = ((old - reference) * batch.mask).sum().item() / len(batch.length)

@@ -1,11 +1,13 @@
 """Rollouts to graded rollouts, through the reward service. What could not be scored has no number."""
 
+import threading
 from collections import Counter
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Protocol, Self
 
 from env_server.client import RewardClient
-from env_server.schemas import Item, Run, ScoredItem, Status
+from env_server.schemas import Item, Run, ScoredItem, ScoreResponse, Status
 from rewarders.digests import digest
 from rewarders.errors import FaultBudgetExceeded, InvalidTask
 from trainer.rollouts import Part, Rollout
@@ -19,15 +21,47 @@ class Grader(Protocol):
         ...
 
 
+class Scorer(Protocol):
+    """What of a `RewardClient` grading needs."""
+
+    def score(self, items: Sequence[Item], run: Run | None = None, idempotency_key: str | None = None) -> ScoreResponse:
+        """See `RewardClient.score`."""
+        ...
+
+
+class ClientPerThread:
+    """A `Scorer` for all threads: each has a client of its own. Use it as a context manager, and end it last."""
+
+    def __init__(self, connect: Callable[[], RewardClient]) -> None:
+        self._connect, self._own, self._all = connect, threading.local(), list[RewardClient]()
+
+    def score(self, items: Sequence[Item], run: Run | None = None, idempotency_key: str | None = None) -> ScoreResponse:
+        """See `RewardClient.score`."""
+        if not hasattr(self._own, "client"):
+            self._own.client = self._connect()
+            self._all.append(self._own.client)
+        answer: ScoreResponse = self._own.client.score(items, run, idempotency_key)
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for client in self._all:
+            client.close()
+
+
 class ServiceGrader:
-    """Grades through a running reward service.
+    """Grades through a running reward service, for one thread or for as many as its client is for.
 
     The idempotency key of a request is a digest of what it asks, so a run that was killed and resumed gets
     the answers that were recorded for it the first time, and leaves no second record. `nonce` tells one run from
     another that asks the same, perhaps of a service that was mended in between.
     """
 
-    def __init__(self, client: RewardClient, *, items_per_request: int, nonce: str) -> None:
+    def __init__(self, client: Scorer, *, items_per_request: int, nonce: str) -> None:
         self._client = client
         self._items_per_request = items_per_request
         self._nonce = nonce

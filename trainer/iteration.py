@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,23 +10,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from env_server.schemas import Run
-from trainer.algorithms import Dapo
 from trainer.config import TrainConfig
-from trainer.data import TaskOrder, TaskSet
-from trainer.detectors.alarms import heed, metrics_of
+from trainer.data import TaskSet
+from trainer.detectors.alarms import Alarm, heed, metrics_of
 from trainer.detectors.watch import Findings, Watch
-from trainer.drawing import draw
+from trainer.distributed.leading import led
 from trainer.evaluate import evaluate
-from trainer.gathering import Gathered, gather
+from trainer.gathering import Gathered
 from trainer.grading import Grader, check_fault_budget, component_means, reward_parts
 from trainer.learner import Learner, set_learning_rates
 from trainer.models import Policy
 from trainer.nonfinite import naming_rollouts
+from trainer.pipeline.supply import Supply, rounds
+from trainer.profile.flops import work
 from trainer.record import RunRecord
-from trainer.rollouts import Rollout, pack
-from trainer.samplers import Sampler, SampleRequest
+from trainer.rollouts import pack
+from trainer.samplers import Sampler
 from trainer.step import Learnt, train_step
+from trainer.stopwatch import lap
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,10 @@ class Training:
 
     config: TrainConfig
     tasks: TaskSet
-    order: TaskOrder
     policy: Policy
     learner: Learner
     sampler: Sampler
+    supply: Supply
     grader: Grader
     record: RunRecord
     watch: Watch
@@ -51,25 +53,46 @@ def take_step(training: Training, step: int) -> dict[str, float]:
     Raises:
         TrainingError: too many faults, a loss that is no number, a detector that stops the run.
     """
-    config, started = training.config, time.perf_counter()
-    gathered = _gathered(training, step)
-    findings, alarms = _inspected(training, gathered, step)
+    started = time.perf_counter()
+    gathered, findings, alarms = led(partial(_gathered, training, step))
     gathering_ended = time.perf_counter()
     learnt = _learn(training, gathered, findings, step)
-    training.sampler.take_weights(training.policy.model, f"step-{step}")
+    training.supply.take_weights(step)
     ended = time.perf_counter()
+    spent = {"sample_s": gathered.sample_s, "grade_s": gathered.grade_s, "train_s": ended - gathering_ended}
+    spent |= {"step_s": ended - started}
+    metrics, late = led(partial(_told, training, step, gathered, findings, alarms, learnt))
+    spent |= {"whole_s": time.perf_counter() - started, **lap(), **work(gathered.rollouts, learnt.advantage.tolist())}
+    led(lambda: training.record.timings(step, spent))
+    heed(step, late, done=step)
+    return metrics
+
+
+def _gathered(training: Training, step: int) -> tuple[Gathered, Findings, list[dict[str, Any]]]:
+    gathered = training.supply.gather(step)
+    return gathered, *_inspected(training, gathered, step)
+
+
+def _told(
+    training: Training,
+    step: int,
+    gathered: Gathered,
+    findings: Findings,
+    alarms: list[dict[str, Any]],
+    learnt: Learnt,
+) -> tuple[dict[str, float], Sequence[Alarm]]:
+    """What the step was like, once it is logged, and the alarms it raised."""
+    config = training.config
     metrics = {**_describe(gathered, learnt.advantage), **learnt.metrics, **findings.metrics}
     metrics |= {"rounds": float(gathered.rounds)} if rounds(config) > 1 else {}
+    metrics |= _staleness(gathered, step) if config.pipeline.max_staleness else {}
     if config.eval.every_steps and step % config.eval.every_steps == 0:
         metrics |= evaluated(training, step)
     late = training.watch.after(metrics, gathered.graded)
     metrics |= metrics_of(late)
     _log(training, step, metrics, gathered, findings, learnt.advantage)
     training.record.alarms([*alarms, *(alarm.line(step) for alarm in late)])
-    heed(step, late, done=step)
-    spent = {"sample_s": gathered.sample_s, "grade_s": gathered.grade_s, "train_s": ended - gathering_ended}
-    training.record.timings(step, {**spent, "step_s": ended - started, "whole_s": time.perf_counter() - started})
-    return metrics
+    return metrics, late
 
 
 def _inspected(training: Training, gathered: Gathered, step: int) -> tuple[Findings, list[dict[str, Any]]]:
@@ -98,35 +121,6 @@ def _learn(training: Training, gathered: Gathered, findings: Findings, step: int
     return Learnt({**learnt.metrics, "lr": rate}, advantage)
 
 
-def _gathered(training: Training, step: int) -> Gathered:
-    config = training.config
-    return gather(
-        partial(_draw, training, step),
-        lambda drawn: training.grader.grade(drawn, Run(id=config.run.id, step=step)),
-        groups=config.sampling.prompts_per_step,
-        rounds=rounds(config),
-    )
-
-
-def rounds(config: TrainConfig) -> int:
-    """Most rounds of sampling in a step."""
-    return config.algorithm.sampling_rounds if isinstance(config.algorithm, Dapo) else 1
-
-
-def _draw(training: Training, step: int, turn: int, prompts: int) -> list[Rollout]:
-    """A round of a step: the tasks of each are a function of the seed alone, so that a resumed run draws the same."""
-    config, sampling = training.config, training.config.sampling
-    tasks = training.order.for_step(step, turn)[:prompts]
-    request = SampleRequest(
-        group_size=sampling.group_size,
-        max_new_tokens=sampling.max_new_tokens,
-        temperature=sampling.temperature,
-        seed=f"{config.run.seed}/{step}" if turn == 0 else f"{config.run.seed}/{step}/{turn}",
-        weight_version=f"step-{step - 1}",
-    )
-    return draw(training.policy, training.sampler, tasks, request, max_prompt_tokens=sampling.max_prompt_tokens)
-
-
 def _describe(gathered: Gathered, advantage: Tensor) -> dict[str, float]:
     """What the rollouts were like, before they taught anything."""
     rollouts, graded = gathered.rollouts, gathered.graded
@@ -144,15 +138,17 @@ def _describe(gathered: Gathered, advantage: Tensor) -> dict[str, float]:
     }
 
 
+def _staleness(gathered: Gathered, step: int) -> dict[str, float]:
+    """By how many versions the weights that sampled lag behind those that learn."""
+    lags = [rollout.staleness(step) for rollout in gathered.rollouts]
+    return {"staleness_mean": sum(lags) / len(lags), "staleness_max": float(max(lags))}
+
+
 def evaluated(training: Training, step: int) -> dict[str, float]:
     """How the held-out tasks go now, as metrics.jsonl names it."""
-    found = evaluate(
-        training.policy,
-        training.sampler,
-        training.grader,
-        training.tasks.held_out,
-        training.config,
-        step=step,
+    policy, grader, tasks, config = training.policy, training.grader, training.tasks.held_out, training.config
+    found = training.supply.with_newest(
+        lambda sampler: evaluate(policy, sampler, grader, tasks, config, step=step),
     )
     return found.metrics()
 

@@ -1,5 +1,7 @@
 """What learns, and what else changes as it does: the policy, PPO's critic, the weight of the KL penalty."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,16 @@ import torch
 from torch import nn
 
 from trainer.algorithms import AlgorithmSection, Ppo
-from trainer.checkpoint import CRITIC, Checkpoint, check_reference, restore_optimizer
+from trainer.checkpoint import CRITIC, Checkpoint, check_reference
 from trainer.config import CorrectionSection, OptimSection, TrainConfig
 from trainer.critic import Critic, load_value_model
-from trainer.models import Policy, load_reference
+from trainer.distributed.moments import load_moments
+from trainer.distributed.sharding import is_sharded, section_to_load, shard
+from trainer.lora import ADAPTER, add_adapter, read_adapter, switched_off
+from trainer.masters import lower
+from trainer.models import Policy, load_reference, resolve_device
 from trainer.optim import build_optimizer, set_learning_rate
+from trainer.packing import Cut
 from trainer.pretraining import Pretraining, load_pretraining
 from trainer.provenance import weights_digest
 
@@ -25,7 +32,7 @@ class StepSettings:
     correction: CorrectionSection = field(default_factory=CorrectionSection)
     temperature: float
     max_new_tokens: int
-    micro_batch: int
+    cut: Cut
     max_grad_norm: float
 
 
@@ -37,7 +44,7 @@ class Learner:
     optimizer: torch.optim.Optimizer
     settings: StepSettings
     reference: nn.Module | None = None
-    """The model the run started from; None where no penalty needs it."""
+    """The model the run started from; None where no penalty needs it, or the policy is that model with an adapter."""
     critic: Critic | None = None
     pretraining: Pretraining | None = None
     beta: float | None = None
@@ -49,6 +56,15 @@ class Learner:
     def learns_without_signal(self) -> bool:
         """Whether a step moves the weights though all rewards are equal."""
         return self.settings.algorithm.learns_without_signal or self.pretraining is not None
+
+    @contextmanager
+    def as_reference(self) -> Iterator[Any]:
+        """The model the run started from, for as long as the block lasts."""
+        if self.reference is not None:
+            yield self.reference
+        else:
+            with switched_off(self.model) as model:
+                yield model
 
     @property
     def kl_weight(self) -> float:
@@ -63,22 +79,37 @@ def build_learner(config: TrainConfig, policy: Policy, found: Checkpoint | None)
         ConfigError: a model or a file that the configuration names cannot be used.
         CheckpointMismatch: the model the run started from is not what it was.
     """
+    needed = config.algorithm.beta > 0 and not config.lora.rank
+    reference = load_reference(section_to_load(config.model)) if needed else None
+    beginning = policy.model if config.lora.rank else reference
+    reference_digest = weights_digest(beginning) if beginning is not None else None
+    if found:
+        check_reference(found, reference_digest)
+    values = _value_model(config, policy, found.path / CRITIC if found else None)
+    if config.lora.rank:
+        add_adapter(policy.model, config.lora, config.run.seed)
+    if config.lora.rank and found:
+        read_adapter(found.path / ADAPTER, policy.model)
+    compute = getattr(torch, config.model.arithmetic)
+    for model in (policy.model, reference, values):
+        if model is not None:
+            shard(model, config.distributed, resolve_device(config.model.device), compute)
     learner = Learner(
         model=policy.model,
-        optimizer=build_optimizer(policy.model, config.optim),
+        optimizer=build_optimizer(policy.model, config.optim, config.model.compute),
         settings=_settings(config),
-        reference=load_reference(config.model) if config.algorithm.beta > 0 else None,
-        critic=_critic(config, policy, found.path / CRITIC if found else None),
+        reference=reference,
+        critic=_critic(config, values) if values else None,
         pretraining=load_pretraining(config.ptx, policy.tokenizer, policy.stop_ids, config.run.seed),
         beta=found.kl_weight if found else None,
+        reference_digest=reference_digest,
     )
-    if learner.reference is not None:
-        learner.reference_digest = weights_digest(learner.reference)
+    if reference is not None and not is_sharded(reference):
+        lower(reference, compute)
     if found:
-        check_reference(found, learner.reference_digest)
-        restore_optimizer(found.path, learner.optimizer)
+        load_moments(found.path, learner.optimizer)
     if found and learner.critic:
-        restore_optimizer(found.path / CRITIC, learner.critic.optimizer)
+        load_moments(found.path / CRITIC, learner.critic.optimizer)
     return learner
 
 
@@ -91,11 +122,14 @@ def set_learning_rates(learner: Learner, config: TrainConfig, step: int) -> floa
     return set_learning_rate(learner.optimizer, config.optim, step)
 
 
-def _critic(config: TrainConfig, policy: Policy, path: Path | None) -> Critic | None:
+def _value_model(config: TrainConfig, policy: Policy, path: Path | None) -> Any:
     if not isinstance(config.algorithm, Ppo):
         return None
-    model = load_value_model(config.critic, config.model, policy.model, path)
-    return Critic(model, build_optimizer(model, _of_critic(config)), config.critic)
+    return load_value_model(config.critic, section_to_load(config.model), policy.model, path)
+
+
+def _critic(config: TrainConfig, model: Any) -> Critic:
+    return Critic(model, build_optimizer(model, _of_critic(config), config.model.compute), config.critic)
 
 
 def _of_critic(config: TrainConfig) -> OptimSection:
@@ -108,6 +142,6 @@ def _settings(config: TrainConfig) -> StepSettings:
         correction=config.correction,
         temperature=config.sampling.temperature,
         max_new_tokens=config.sampling.max_new_tokens,
-        micro_batch=config.optim.micro_batch,
+        cut=Cut.of(config.optim),
         max_grad_norm=config.optim.max_grad_norm,
     )

@@ -1,47 +1,114 @@
-"""Log-probabilities of completions under a model; the work on a prompt is done once, not once a completion.
+"""Log-probabilities of completions under a model: a prompt is worked on once, and logits are never held all at once.
 
-A group's completions share their prompt, so its keys and values are computed once a micro-batch, with
-gradient, and handed to every completion. Each completion is then fed its last prompt token and all its own
-tokens but the last: exactly the places whose logits are needed.
+The layers see a micro-batch as one row (see `trainer.packed`). What they say of each token of a completion goes through
+the output embedding some places at a time: logits are the largest thing there is, and in the backward pass they are
+computed again, so that their memory grows neither with the length of a batch nor with how many rows it has.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
+from torch.utils.checkpoint import checkpoint
 
+from trainer.distributed.ranks import summed
+from trainer.distributed.sharding import within
+from trainer.packed import Packed, packed, rows_of
+from trainer.packing import Cut
 from trainer.rollouts import Batch
+from trainer.stopwatch import Phase, phase
 
-_ROWS_AT_ONCE = 256
+LOGITS_AT_ONCE = 2**26
+"""Logits computed together: 256 MiB in float32, and a few times that with their softmax and gradients."""
+
+Entropy = Literal["none", "value", "gradient"]
+"""Whether entropies are wanted, and with a gradient."""
 
 
-def completion_logits(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Logits that predict the completions, and their tokens: `[K, V], [K]`, ordered as `tokens[mask]`."""
+class TokenStats(NamedTuple):
+    """What a model says of tokens, K of them."""
+
+    logp: Tensor
+    """`[K]` log-probability of each."""
+    entropy: Tensor
+    """`[K]` of the distribution each was drawn from, in nats; `[0]` where it was not asked for."""
+
+
+def completion_logprobs(model: Any, batch: Batch, *, temperature: float, entropy: Entropy = "none") -> TokenStats:
+    """What the model says of the completions' tokens, ordered as `tokens[mask]`; of no rows, empty tensors."""
+    with phase(Phase.LOG_PROBS):
+        found: TokenStats = within(model, _completion_logprobs, batch, temperature, entropy)
+    return found
+
+
+def _completion_logprobs(model: Any, batch: Batch, temperature: float, entropy: Entropy) -> TokenStats:
     hidden = completion_hidden(model.get_decoder(), batch)
-    return model.get_output_embeddings()(hidden), batch.tokens[batch.mask]
+    return token_stats(model.get_output_embeddings(), hidden, batch.tokens[batch.mask], temperature, entropy)
 
 
 def completion_hidden(decoder: Any, batch: Batch) -> Tensor:
     """The last hidden state before each token of the completions, `[K, H]`, ordered as `tokens[mask]`."""
-    longest = int(batch.length.max())
-    used, row = batch.group.unique(return_inverse=True)
-    ids, lengths = _trimmed_prompts(batch.prompts[used], batch.prompt_length[used])
-    cache, visible = _prompt_cache(decoder, ids[:, :-1], lengths - 1)
-    for layer in cache.layers:
-        # index_select, because its gradient adds the rows in a fixed order on a CPU
-        layer.keys, layer.values = layer.keys.index_select(0, row), layer.values.index_select(0, row)
-    inputs = torch.cat([ids[row, -1:], batch.tokens[:, : longest - 1]], dim=1)  # [n, longest]
-    places = torch.arange(longest, device=ids.device)
+    return predicting_hidden(decoder, packed(batch))
+
+
+def predicting_hidden(decoder: Any, row: Packed) -> Tensor:
+    """The last hidden state at each place that predicts a token, `[K, H]`, ordered as `row.predicting`.
+
+    Raises:
+        TypeError: the model's layers did not hand the row on to its attention, which saw something else.
+    """
     hidden = decoder(
-        input_ids=inputs,
-        attention_mask=_continued_mask(visible[row], longest),
-        position_ids=lengths[row, None] - 1 + places,
-        past_key_values=cache,
-        use_cache=True,
+        input_ids=row.ids,
+        attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=row.ids.device),  # so that none is made
+        position_ids=row.positions,
+        use_cache=False,
+        packed=row,
     ).last_hidden_state
-    return hidden[batch.mask[:, :longest]]
+    if not row.attended:
+        raise TypeError(f"the attention of {type(decoder).__name__} does not take packed rows")
+    return rows_of(hidden[0], row.predicting)
+
+
+def token_stats(
+    head: Any,
+    hidden: Tensor,
+    tokens: Tensor,
+    temperature: float,
+    entropy: Entropy = "none",
+    at_once: int = LOGITS_AT_ONCE,
+) -> TokenStats:
+    """What the output embedding `head` says of the tokens that follow hidden states, `[K, H], [K]`.
+
+    Args:
+        head: a layer, `[n, H] -> [n, V]`.
+        hidden: before each token.
+        tokens: what followed.
+        temperature: of the distribution.
+        entropy: whether entropies are wanted.
+        at_once: logits to hold; if there are more, they are computed anew for the backward pass.
+    """
+
+    def of_part(part: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        return _of_logits(head(part), chosen, temperature, entropy)
+
+    places = max(1, at_once // head.weight.shape[0])
+    if len(tokens) <= places:
+        return TokenStats(*of_part(hidden, tokens))
+    parts = list(zip(hidden.split(places), tokens.split(places), strict=True))
+    if torch.is_grad_enabled():
+        found = [checkpoint(of_part, *part, use_reentrant=False, preserve_rng_state=False) for part in parts]
+    else:
+        found = [of_part(*part) for part in parts]
+    return TokenStats(*map(torch.cat, zip(*found, strict=True)))
+
+
+def _of_logits(logits: Tensor, tokens: Tensor, temperature: float, entropy: Entropy) -> tuple[Tensor, Tensor]:
+    logp = token_logprobs(logits, tokens, temperature)
+    if entropy == "none":
+        return logp, logp.new_zeros(0)
+    with torch.set_grad_enabled(entropy == "gradient" and torch.is_grad_enabled()):
+        return logp, entropy_of(logits, temperature)
 
 
 def token_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
@@ -50,83 +117,30 @@ def token_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor
     return -torch.nn.functional.cross_entropy(scaled, tokens, reduction="none")
 
 
-def entropy(logits: Tensor, temperature: float) -> Tensor:
-    """Entropy of each distribution in nats, `[K, V] -> [K]`.
-
-    Some rows at a time: the logits are the largest thing in memory, and this would need them twice more.
-    """
-    return torch.cat([_entropy(rows.float() / temperature) for rows in logits.split(_ROWS_AT_ONCE)])
-
-
-def _entropy(scaled: Tensor) -> Tensor:
-    logp = scaled.log_softmax(-1)
+def entropy_of(logits: Tensor, temperature: float) -> Tensor:
+    """Entropy of each distribution in nats, `[K, V] -> [K]`."""
+    logp = (logits.float() / temperature).log_softmax(-1)
     return -(logp.exp() * logp).sum(-1)
 
 
-def batch_logprobs(model: Any, batch: Batch, *, temperature: float, micro_batch: int) -> Tensor:
+def batch_logprobs(model: Any, batch: Batch, *, temperature: float, cut: Cut) -> Tensor:
     """Log-probabilities of a whole batch without gradient, `[N, T]`, 0 where there is no token."""
-    return in_micro_batches(
-        batch, micro_batch, lambda rows: token_logprobs(*completion_logits(model, rows), temperature=temperature)
-    )
+    return in_micro_batches(batch, cut, lambda rows: completion_logprobs(model, rows, temperature=temperature).logp)
 
 
 @torch.no_grad()
-def in_micro_batches(batch: Batch, size: int, of_tokens: Callable[[Batch], Tensor]) -> Tensor:
+def in_micro_batches(batch: Batch, cut: Cut, of_tokens: Callable[[Batch], Tensor]) -> Tensor:
     """A number for each token, computed some rows at a time, without gradient: `[N, T]`, 0 where there is no token.
 
+    The ranks of `cut` share the rows, and each is told all numbers.
     `of_tokens` gives those of some rows, `[K]`, ordered as `tokens[mask]`.
     """
-    found: Tensor | None = None
-    for index in by_length(batch).split(size):
+    found = torch.zeros(batch.tokens.shape, device=batch.tokens.device)
+    for index in cut.share(batch):
         rows = batch.rows(index)
         values = of_tokens(rows)
-        found = values.new_zeros(batch.tokens.shape) if found is None else found
-        micro = found[index]
+        micro = found[index].to(values.dtype)
         micro[rows.mask] = values
+        found = found.to(values.dtype)
         found[index] = micro
-    return torch.zeros(batch.tokens.shape, device=batch.tokens.device) if found is None else found
-
-
-def by_length(batch: Batch) -> Tensor:
-    """Row numbers from the shortest completion to the longest, without empty ones: a slice pads little."""
-    order = batch.length.argsort(stable=True)
-    return order[batch.length[order] > 0]
-
-
-def _trimmed_prompts(ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut the columns that are padding in every prompt; at least one stays before the last token."""
-    width = max(int(lengths.max()), 2)
-    if ids.shape[1] < width:
-        ids = torch.nn.functional.pad(ids, (width - ids.shape[1], 0))
-    return ids[:, ids.shape[1] - width :], lengths
-
-
-def _prompt_cache(decoder: Any, ids: Tensor, lengths: Tensor) -> tuple[DynamicCache, Tensor]:
-    """Keys and values of left-padded prompts, and which of their columns hold a token, `[G, P]`."""
-    width = ids.shape[1]
-    visible = torch.arange(width, device=ids.device) >= width - lengths[:, None]
-    cache = DynamicCache()
-    decoder(
-        input_ids=ids,
-        attention_mask=None if bool(visible.all()) else _causal_mask(visible),
-        position_ids=(visible.cumsum(1) - 1).clamp_min(0),
-        past_key_values=cache,
-        use_cache=True,
-    )
-    return cache, visible
-
-
-def _causal_mask(visible: Tensor) -> Tensor:
-    """`[G, 1, P, P]`. Padding sees itself: a place that sees nothing is NaN, and NaN spreads."""
-    width = visible.shape[1]
-    causal = torch.ones(width, width, dtype=torch.bool, device=visible.device).tril()
-    itself = torch.eye(width, dtype=torch.bool, device=visible.device)
-    return ((causal & visible[:, None]) | itself)[:, None]
-
-
-def _continued_mask(visible: Tensor, length: int) -> Tensor:
-    """`[n, 1, T, P + T]`: every token sees its prompt, itself and what came before it."""
-    rows = len(visible)
-    causal = torch.ones(length, length, dtype=torch.bool, device=visible.device).tril()
-    prompt = visible[:, None].expand(rows, length, visible.shape[1])
-    return torch.cat([prompt, causal.expand(rows, length, length)], dim=2)[:, None]
+    return summed(found)

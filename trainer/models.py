@@ -1,5 +1,7 @@
 """Load policies and tokenizers, and refuse what the trainer would get wrong."""
 
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ from transformers.utils.logging import disable_progress_bar
 from rewarders.errors import ConfigError
 from trainer.chat import set_template
 from trainer.config import ModelSection
+from trainer.layers import adapt_layers
 from trainer.model_source import ModelFiles, chat_template, model_files
+from trainer.packed import ATTENTION
 from trainer.parity import refuse_unsupported
 
 disable_progress_bar()  # loading takes a moment, and the bar breaks the lines a run prints
@@ -42,9 +46,9 @@ def load_policy(config: ModelSection, path: Path | None = None) -> Policy:
     files = ModelFiles(str(path)) if path else model_files(config)
     device = resolve_device(config.device)
     try:
-        # The masks the trainer makes mean something else to other implementations of attention.
+        # The trainer's rows mean something else to other implementations of attention.
         model = AutoModelForCausalLM.from_pretrained(
-            files.path, revision=files.revision, dtype=getattr(torch, config.dtype), attn_implementation="sdpa"
+            files.path, revision=files.revision, dtype=getattr(torch, config.dtype), attn_implementation=ATTENTION
         )
         tokenizer = AutoTokenizer.from_pretrained(files.path, revision=files.revision)
     except (OSError, ValueError, SafetensorError) as error:
@@ -53,6 +57,7 @@ def load_policy(config: ModelSection, path: Path | None = None) -> Policy:
     model.to(device).eval()  # no dropout: the sampler and the step must see one policy
     own_memory(model)
     refuse_unsupported(model, files.path)
+    learn_economically(model, config)
     return Policy(model, tokenizer, _stop_ids(model, tokenizer))
 
 
@@ -80,6 +85,24 @@ def resolve_device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"model.device = {name}: {first_line(error)}") from error
+
+
+def learn_economically(model: nn.Module, config: ModelSection) -> None:
+    """What [model] says of the layers of the step.
+
+    Raises:
+        ConfigError: they cannot be found, or nothing can compile them.
+    """
+    if config.compile and resolve_device(config.device).type == "cpu" and not _compiler():
+        raise ConfigError(
+            "model.compile = true: there is no C++ compiler on this machine, which torch.compile needs on a CPU",
+            hint="install g++ or clang++, name one in CXX, or set model.compile = false",
+        )
+    adapt_layers(model, recompute=config.activation_checkpointing, compiled=config.compile)
+
+
+def _compiler() -> str | None:
+    return next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), "g++", "clang++"))), None)
 
 
 def own_memory(model: nn.Module) -> None:

@@ -37,7 +37,7 @@ def naming_rollouts(learner: Learner, batch: Batch, graded: Sequence[ScoredItem]
 
 def _broken_rows(learner: Learner, batch: Batch) -> list[int]:
     settings = learner.settings
-    found = batch_logprobs(learner.model, batch, temperature=settings.temperature, micro_batch=settings.micro_batch)
+    found = batch_logprobs(learner.model, batch, temperature=settings.temperature, cut=settings.cut)
     strange = ~(found.isfinite() & batch.sampler_logp.isfinite()) & batch.mask
     rows: list[int] = strange.any(1).nonzero()[:, 0].tolist()
     return rows

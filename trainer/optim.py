@@ -6,22 +6,38 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from rewarders.errors import NonFiniteLoss
 from trainer.config import OptimSection
+from trainer.distributed.ranks import summed
+from trainer.distributed.sharding import is_sharded
+from trainer.masters import MasterAdamW
+from trainer.offload import offload
+from trainer.stopwatch import Phase, phase
 
 
-def build_optimizer(model: Any, config: OptimSection) -> torch.optim.Optimizer:
-    """AdamW over every weight that is trained, in one fused kernel."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return torch.optim.AdamW(
-        trained,
-        lr=config.lr,
-        betas=(config.beta1, config.beta2),
-        eps=config.eps,
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
+def build_optimizer(model: Any, config: OptimSection, compute: str = "same") -> torch.optim.Optimizer:
+    """AdamW over every weight that is trained, in one fused kernel.
+
+    With `compute` = "bfloat16" the model is rounded, and what it was is moved in its place; see `trainer.masters`. A
+    sharded model does that itself.
+    """
+    options: dict[str, Any] = {
+        "lr": config.lr,
+        "betas": (config.beta1, config.beta2),
+        "eps": config.eps,
+        "weight_decay": config.weight_decay,
+        "fused": True,
+    }
+    optimizer: torch.optim.Optimizer
+    if compute == "bfloat16" and not is_sharded(model):
+        optimizer = MasterAdamW(model, torch.bfloat16, **options)
+    else:
+        optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], **options)
+    if config.offload:
+        offload(optimizer)
+    return optimizer
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, config: OptimSection, step: int) -> float:
@@ -48,23 +64,35 @@ def descend(
 ) -> tuple[float, float]:
     """One optimiser step on the sum of the losses, each of which is computed and gone back through by itself.
 
-    Returns the loss and the norm of its gradient, before that was scaled down.
+    With several ranks, on the sum over all of theirs. Returns the loss and the norm of its gradient, before that was
+    scaled down.
 
     Raises:
         NonFiniteLoss: before the optimiser has moved.
     """
     total = 0.0
     for loss in losses:
-        total += _finite(loss, "loss")
-        loss.backward()
-    norm = _finite(nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm), "gradient norm")
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+        total += loss.item()
+        with phase(Phase.BACKWARD):
+            loss.backward()
+    total = _finite(summed(torch.tensor(total, dtype=torch.float64)).item(), "loss")  # every rank finds the same
+    with phase(Phase.OPTIMISER):
+        norm = _finite(_whole(nn.utils.clip_grad_norm_(trained_weights(optimizer), max_grad_norm)), "gradient norm")
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
     return total, norm
 
 
-def _finite(value: Tensor, name: str) -> float:
-    number = value.item()
+def trained_weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """What the optimiser moves, in its order."""
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
+def _whole(norm: Tensor) -> float:
+    return float((norm.full_tensor() if isinstance(norm, DTensor) else norm).item())
+
+
+def _finite(number: float, name: str) -> float:
     if not math.isfinite(number):
         raise NonFiniteLoss(
             f"the {name} is {number}; the weights are as they were before this optimiser step",

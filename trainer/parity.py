@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from rewarders.errors import ConfigError
-from trainer.logprobs import completion_logits
+from trainer.logprobs import completion_hidden
 from trainer.rollouts import Batch
 
 _PROMPTS = ((1, 2, 3, 4, 5, 6, 7), (8, 9, 10))
@@ -46,7 +46,7 @@ def refuse_partial_attention(model: Any, source: str) -> None:
 def _largest_gap(model: Any, source: str) -> float:
     """Largest difference of log-probabilities, in nats, relative to the precision of the weights."""
     try:
-        logits, _ = completion_logits(model, _probe(model))
+        logits = model.get_output_embeddings()(completion_hidden(model.get_decoder(), _probe(model)))
         plain = torch.cat([_plain_logits(model, *pair) for pair in zip(_PROMPTS, _COMPLETIONS, strict=True)])
     except (ValueError, TypeError, IndexError, AttributeError) as error:
         raise ConfigError(f"{source} cannot be trained here: {str(error)[:200]}") from error

@@ -1,6 +1,7 @@
 """What a run would cost, without weights and without a server."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from trainer.config import ModelSection, TrainConfig
 from trainer.cost import cost, given_speed, measured_speed
 from trainer.cost import describe as describe_cost
 from trainer.data import load_task_set
+from trainer.logprobs import LOGITS_AT_ONCE as LOGITS
 from trainer.model_source import model_files
 
 _BYTES = {"float32": 4, "bfloat16": 2}
@@ -24,7 +26,7 @@ def plan(config: TrainConfig) -> dict[str, Any]:
     Raises:
         ConfigError: the model or the tasks cannot be read.
     """
-    model = _skeleton(config.model)
+    model = skeleton(config.model)
     tasks = load_task_set(config.data)
     rollouts = config.sampling.prompts_per_step * config.sampling.group_size
     memory = memory_estimate(config, model)
@@ -86,24 +88,42 @@ def memory_estimate(config: TrainConfig, model: Any) -> dict[str, int]:
 
     Logits are counted four times over, as measured, in float32: with their softmax and gradients. What the layers keep
     for the backward pass is taken to be 17 numbers a token, layer and unit of width (arXiv 2205.05198, without the
-    matrices of attention, which ours does not keep).
+    matrices of attention, which ours does not keep); recomputed, one number a layer and those of one layer.
     """
     size, weights = _BYTES[config.model.dtype], sum(parameter.numel() for parameter in model.parameters())
-    shape, sampling, micro_batch = model.config, config.sampling, config.optim.micro_batch
+    shape, sampling, computed = model.config, config.sampling, _BYTES[config.model.arithmetic]
     rows = min(sampling.rows_at_once, sampling.prompts_per_step * sampling.group_size)
     places = sampling.max_prompt_tokens + sampling.max_new_tokens
-    sent = _BYTES.get(config.sampler.dtype, size)
+    sent = _BYTES.get(config.sampler.dtype, computed)
+    trained = _adapter_weights(config, model) or weights
+    masters = trained * size if computed != size else 0
+    depth = shape.num_hidden_layers
+    kept = depth + 17 if config.model.activation_checkpointing else 17 * depth
+    together = min(config.optim.micro_batch * places, config.optim.micro_batch_tokens or math.inf)
+    held = max(shape.vocab_size, min(config.optim.micro_batch * sampling.max_new_tokens * shape.vocab_size, LOGITS))
     return {
-        "weights": weights * size,
-        "gradients": weights * size,
-        "optimiser": 2 * weights * size,
-        "reference": weights * size if config.algorithm.beta > 0 else 0,
+        "weights": weights * computed + masters,
+        "gradients": trained * size,
+        "optimiser": 0 if config.optim.offload else 2 * trained * size,
+        "reference": weights * computed if config.algorithm.beta > 0 and not config.lora.rank else 0,
         "critic": 4 * weights * size if config.algorithm.name == "ppo" else 0,
-        "activations": 17 * shape.hidden_size * shape.num_hidden_layers * micro_batch * places * size,
-        "logits": 4 * micro_batch * sampling.max_new_tokens * shape.vocab_size * 4,
+        "snapshots": weights * size * (config.pipeline.ahead + 1) if config.pipeline.max_staleness else 0,
+        "activations": int(kept * shape.hidden_size * together * computed),
+        "logits": 4 * held * 4,
         "sampler_weights": 0 if config.sampler.kind == "hf" else weights * sent,
         "key_value_cache": 2 * shape.num_hidden_layers * _cached_width(shape) * rows * places * sent,
     }
+
+
+def _adapter_weights(config: TrainConfig, model: Any) -> int:
+    """Numbers in the adapter that [lora] asks for; 0 where it asks for none."""
+    chosen, head = set(config.lora.targets), model.get_output_embeddings()
+    return sum(
+        config.lora.rank * sum(module.weight.shape)
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
+        if not chosen or name.rpartition(".")[2] in chosen
+    )
 
 
 def by_device(config: TrainConfig, memory: Mapping[str, int]) -> dict[str, int]:
@@ -124,8 +144,8 @@ def _cached_width(shape: Any) -> int:
     return int(width * (getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads))
 
 
-def _skeleton(config: ModelSection) -> Any:
-    """The model without memory for its weights."""
+def skeleton(config: ModelSection) -> Any:
+    """The model without memory for its weights. Raises ConfigError where there is none."""
     files = model_files(config)
     try:
         shape = AutoConfig.from_pretrained(files.path, revision=files.revision)

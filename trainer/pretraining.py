@@ -11,7 +11,8 @@ from rewarders.digests import digest
 from rewarders.errors import ConfigError
 from trainer.config import PretrainingSection
 from trainer.data import Conversation, indices_for_step, read_rows
-from trainer.sft import Example, load_examples, negative_logp
+from trainer.packing import Cut
+from trainer.sft import Example, load_examples, text_losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +23,14 @@ class Pretraining:
     settings: PretrainingSection
     seed: int
 
-    def losses(self, model: Any, update: int, micro_batch: int) -> Iterator[Tensor]:
+    def losses(self, model: Any, update: int, cut: Cut) -> Iterator[Tensor]:
         """The parts of the loss of optimiser step `update`: weight times the mean over the learnt tokens of its rows.
 
         Divided by its own tokens and not by those of the rollouts, so that neither stream thins the other.
         """
         rows = indices_for_step(len(self.examples), seed=self.seed, step=update, count=self.settings.batch)
-        chosen = sorted((self.examples[row] for row in rows), key=lambda example: len(example.ids))
-        learnt = sum(sum(example.learnt[1:]) for example in chosen)
-        for start in range(0, len(chosen), micro_batch):
-            yield self.settings.weight * negative_logp(model, chosen[start : start + micro_batch]) / learnt
+        for loss in text_losses(model, [self.examples[row] for row in rows], cut):
+            yield self.settings.weight * loss
 
 
 def pretraining_digest(settings: PretrainingSection) -> dict[str, str]:

@@ -11,6 +11,7 @@ import torch
 from rewarders.digests import digest, digest_bytes
 from trainer.config import TrainConfig
 from trainer.models import Policy
+from trainer.profile.peak import device_name
 
 _PACKAGE = Path(__file__).parent
 
@@ -24,6 +25,7 @@ def provenance(config: TrainConfig, policy: Policy) -> dict[str, Any]:
         "seed": config.run.seed,
         "sampler": config.sampler.kind,
         "device": str(policy.device),
+        "device_name": device_name(policy.device),
         "model_config": digest(policy.model.config.to_diff_dict()),
         "model_weights": weights_digest(policy.model),
         "tokenizer": tokenizer_digest(policy.tokenizer),

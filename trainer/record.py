@@ -116,7 +116,7 @@ class RunRecord:
         stride = max(1, len(rollouts) // kept) if kept else len(rollouts) + 1
         rows = list(zip(rollouts, graded, advantages, strict=True))
         chosen = rows[::stride][:kept] if kept else []
-        lines = [{"step": step, **_rollout_line(*row)} for row in chosen]
+        lines = [{"step": step, **_rollout_line(*row), "staleness": row[0].staleness(step)} for row in chosen]
         for line in lines:
             self._log("rollouts.jsonl", line)
         for tracker in self._trackers:

@@ -24,6 +24,10 @@ class Rollout:
     sample: Sample
     text: str
 
+    def staleness(self, step: int) -> int:
+        """By how many versions its weights are older than those that step `step` begins with."""
+        return step - 1 - int(self.sample.weight_version.removeprefix("step-"))
+
     @property
     def completion(self) -> Completion:
         """The completion as the reward service takes it."""

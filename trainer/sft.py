@@ -1,6 +1,6 @@
 """Supervised fine-tuning on what the assistant says: the mean over all learnt tokens of a step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,15 @@ from rewarders.errors import ConfigError
 from trainer.chat import learnt_spans
 from trainer.config import SftConfig
 from trainer.data import Conversation, indices_for_step, read_rows
+from trainer.distributed.sharding import within
 from trainer.export import model_directory
-from trainer.logprobs import token_logprobs
+from trainer.logprobs import predicting_hidden, token_stats
+from trainer.masters import exact_state
 from trainer.models import load_policy, use_threads
 from trainer.optim import build_optimizer, descend, set_learning_rate
+from trainer.packed import packed_texts
+from trainer.packing import Cut
+from trainer.stopwatch import Phase, phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ def fine_tune(config: SftConfig, console: Console) -> dict[str, float]:
         examples = load_examples(
             config.data.conversations, policy.tokenizer, policy.stop_ids, config.sft.max_tokens, "sft.max_tokens"
         )
-        optimizer = build_optimizer(policy.model, config.optim)
+        optimizer = build_optimizer(policy.model, config.optim, config.model.compute)
         losses: list[float] = []
         for step in range(1, config.sft.steps + 1):
             rows = indices_for_step(len(examples), seed=config.sft.seed, step=step - 1, count=config.sft.batch)
@@ -48,7 +53,7 @@ def fine_tune(config: SftConfig, console: Console) -> dict[str, float]:
             losses.append(sft_step(policy.model, optimizer, [examples[row] for row in rows], config))
             if step % max(1, config.sft.steps // 20) == 0:
                 console.print(f"sft {step}/{config.sft.steps}  loss {losses[-1]:.4f}", highlight=False)
-        policy.model.save_pretrained(out)
+        policy.model.save_pretrained(out, state_dict=exact_state(policy.model, optimizer))
         policy.tokenizer.save_pretrained(out)
     return {"steps": float(len(losses)), "first_loss": losses[0], "last_loss": losses[-1]}
 
@@ -72,23 +77,27 @@ def load_examples(
 
 
 def sft_step(model: Any, optimizer: torch.optim.Optimizer, examples: Sequence[Example], config: SftConfig) -> float:
-    """One optimiser step; returns its loss. Micro-batches share one denominator, whatever their size."""
-    learnt = sum(sum(example.learnt[1:]) for example in examples)
-    ordered = sorted(examples, key=lambda example: len(example.ids))
-    size = config.optim.micro_batch
-    parts = (negative_logp(model, ordered[start : start + size]) / learnt for start in range(0, len(ordered), size))
-    loss, _ = descend(model, optimizer, parts, config.optim.max_grad_norm)
+    """One optimiser step; returns its loss."""
+    cut = Cut.of(config.optim)
+    loss, _ = descend(model, optimizer, text_losses(model, examples, cut), config.optim.max_grad_norm)
     return loss
 
 
-def negative_logp(model: Any, examples: Sequence[Example]) -> Tensor:
-    """Minus the log-probability of what is learnt, summed. Padding is on the right, where attention never looks."""
-    ids = _right_padded([example.ids for example in examples], model.device)
-    learnt = _right_padded([example.learnt for example in examples], model.device).bool()[:, 1:]
-    hidden = model.get_decoder()(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
-    return -token_logprobs(model.get_output_embeddings()(hidden[learnt]), ids[:, 1:][learnt], 1.0).sum()
+def text_losses(model: Any, examples: Sequence[Example], cut: Cut) -> Iterator[Tensor]:
+    """The parts of the mean over all learnt tokens; they share one denominator, whatever their size."""
+    learnt = sum(sum(example.learnt[1:]) for example in examples)
+    for index in cut.share_of_texts([len(example.ids) - 1 for example in examples]):
+        yield -learnt_logprobs(model, [examples[row] for row in index.tolist()]).sum() / learnt
 
 
-def _right_padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    width = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], device=device)
+def learnt_logprobs(model: Any, examples: Sequence[Example]) -> Tensor:
+    """Log-probability of each learnt token, one text after the other."""
+    with phase(Phase.LOG_PROBS):
+        found: Tensor = within(model, _learnt_logprobs, examples)
+    return found
+
+
+def _learnt_logprobs(model: Any, examples: Sequence[Example]) -> Tensor:
+    row, tokens = packed_texts([(example.ids, example.learnt) for example in examples], model.device)
+    hidden = predicting_hidden(model.get_decoder(), row)
+    return token_stats(model.get_output_embeddings(), hidden, tokens, 1.0).logp

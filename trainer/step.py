@@ -11,15 +11,17 @@ from trainer.algorithms import Aggregation, Clipped
 from trainer.correction import correction_weights
 from trainer.credit import by_rollout, shaped
 from trainer.critic import Critic, token_values
+from trainer.distributed.ranks import summed
 from trainer.examples import Examples, optimiser_steps, prepare
 from trainer.gains import token_gain
 from trainer.kl_control import adapted
 from trainer.learner import Learner
-from trainer.logprobs import by_length, completion_logits, entropy, token_logprobs
+from trainer.logprobs import Entropy, completion_logprobs
 from trainer.losses import k2, k3, k3_straight_through, token_weights, value_loss
 from trainer.optim import descend
+from trainer.packing import Cut
 from trainer.rollouts import Batch
-from trainer.tally import Tally
+from trainer.tally import Tally, of_all_ranks
 
 _DIVERGENCES = {"k2": k2, "k3": k3, "k3_straight_through": k3_straight_through}
 
@@ -95,34 +97,34 @@ def _descend_policy(learner: Learner, examples: Examples, update: int, tally: Ta
 
     Rows that cannot move the weights are skipped, but weigh in the denominator.
     """
-    before = tally.total("moved")
-    losses = _policy_losses(learner, examples, update, tally)
+    own = Tally()
+    losses = _policy_losses(learner, examples, update, own)
     tally.descended("policy", *descend(learner.model, learner.optimizer, losses, learner.settings.max_grad_norm))
-    return tally.mean_since("moved", before)
+    seen = of_all_ranks(own)
+    tally.take(seen)
+    return seen.mean("moved")
 
 
 def _policy_losses(learner: Learner, examples: Examples, update: int, tally: Tally) -> Iterator[Tensor]:
     settings, batch = learner.settings, examples.batch
     weights = token_weights(batch.mask, settings.algorithm.aggregation, settings.max_new_tokens)
-    order = by_length(batch)
-    if not settings.algorithm.learns_without_signal:
-        order = order[(examples.advantage[order] != 0).any(1)]
-    for index in order.split(settings.micro_batch) if len(order) else ():
+    moving = None if settings.algorithm.learns_without_signal else (examples.advantage != 0).any(1)
+    for index in settings.cut.share(batch, moving):
         yield _micro_loss(learner, examples.rows(index), weights[index], tally)
     if learner.pretraining:
         whole = weights.new_zeros(1)
-        for loss in learner.pretraining.losses(learner.model, update, settings.micro_batch):
+        for loss in learner.pretraining.losses(learner.model, update, settings.cut):
             whole += loss.detach()
             yield loss
-        tally.add("ptx_loss", whole)
+        tally.add("ptx_loss", summed(whole))
 
 
 def _micro_loss(learner: Learner, examples: Examples, weights: Tensor, tally: Tally) -> Tensor:
     """These rows' share of the loss; `weights [n, T]` already hold the whole step's denominator."""
     settings, algorithm = learner.settings, learner.settings.algorithm
     batch, mask = examples.batch, examples.batch.mask
-    logits, tokens = completion_logits(learner.model, batch)
-    logp = token_logprobs(logits, tokens, settings.temperature)  # [K], as everything below
+    wanted: Entropy = "gradient" if algorithm.entropy_bonus > 0 else "value"
+    logp, spread = completion_logprobs(learner.model, batch, temperature=settings.temperature, entropy=wanted)
     old = logp.detach() if examples.old_logp is None else examples.old_logp[mask]
     row, rows = mask.nonzero()[:, 0], len(mask)
     gain, outside = token_gain(algorithm, logp, old, examples.advantage.to(logp.dtype)[mask], row, rows)
@@ -136,8 +138,6 @@ def _micro_loss(learner: Learner, examples: Examples, weights: Tensor, tally: Ta
         tally.add("kl", k3(logp.detach(), reference))
         if algorithm.kl_in == "loss":
             gain = gain - learner.kl_weight * _DIVERGENCES[algorithm.kl](logp, reference)
-    with torch.set_grad_enabled(algorithm.entropy_bonus > 0):
-        spread = entropy(logits, settings.temperature)
     if algorithm.entropy_bonus > 0:
         gain = gain + algorithm.entropy_bonus * spread
     if isinstance(algorithm, Clipped):
@@ -152,15 +152,15 @@ def _micro_loss(learner: Learner, examples: Examples, weights: Tensor, tally: Ta
 
 def _descend_critic(learner: Learner, critic: Critic, examples: Examples, tally: Tally) -> None:
     """One optimiser step of the critic, on the mean over all tokens."""
-    losses = _value_losses(critic, examples, learner.settings.micro_batch)
+    losses = _value_losses(critic, examples, learner.settings.cut)
     tally.descended("critic", *descend(critic.model, critic.optimizer, losses, learner.settings.max_grad_norm))
 
 
-def _value_losses(critic: Critic, examples: Examples, micro_batch: int) -> Iterator[Tensor]:
+def _value_losses(critic: Critic, examples: Examples, cut: Cut) -> Iterator[Tensor]:
     if examples.returns is None or examples.old_values is None:
         raise TypeError("a critic learns from returns and its old values")
     weights = token_weights(examples.batch.mask, Aggregation.TOKEN_MEAN, 0)
-    for index in by_length(examples.batch).split(micro_batch):
+    for index in cut.share(examples.batch):
         part = examples.batch.rows(index)
         value = token_values(critic.model, part)
         old, returns = (known[index][part.mask].to(value.dtype) for known in (examples.old_values, examples.returns))

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from trainer.distributed.ranks import gathered
+
 
 @dataclass(slots=True)
 class Tally:
@@ -21,7 +23,8 @@ class Tally:
 
     def largest_of(self, name: str, values: Tensor) -> None:
         """Note the largest."""
-        self.largest[name] = max(self.largest.get(name, 0.0), values.max().item())
+        if values.numel():
+            self.largest[name] = max(self.largest.get(name, 0.0), values.max().item())
 
     def weigh(self, name: str, values: Tensor) -> None:
         """Count these weights towards an effective sample size."""
@@ -37,10 +40,23 @@ class Tally:
         """Sum and count so far."""
         return self.sums.get(name, (0.0, 0))
 
-    def mean_since(self, name: str, before: tuple[float, int]) -> float:
-        """Mean of what came after `before`, which `total` told."""
+    def mean(self, name: str) -> float:
+        """Mean so far; 0 of nothing."""
         total, count = self.total(name)
-        return (total - before[0]) / max(1, count - before[1])
+        return total / max(1, count)
+
+    def take(self, other: "Tally") -> None:
+        """Count what another has seen as well."""
+        for name, (total, count) in other.sums.items():
+            before, counted = self.total(name)
+            self.sums[name] = (before + total, counted + count)
+        for name, (total, squares, count) in other.weights.items():
+            old, old_squares, old_count = self.weights.get(name, (0.0, 0.0, 0))
+            self.weights[name] = (old + total, old_squares + squares, old_count + count)
+        for name, value in other.largest.items():
+            self.largest[name] = max(self.largest.get(name, 0.0), value)
+        for whose, steps in other.descents.items():
+            self.descents.setdefault(whose, []).extend(steps)
 
     def summary(self) -> dict[str, float]:
         """Means over optimiser steps and learnt tokens; `mismatch_*` compare sampler and trainer in nats."""
@@ -53,9 +69,17 @@ class Tally:
                 "value_loss": _mean([loss for loss, _ in critic]),
                 "value_grad_norm": _mean([norm for _, norm in critic]),
             }
-        means = {name: total / count for name, (total, count) in self.sums.items()}
+        means = {name: self.mean(name) for name in self.sums}
         effective = {name: effective_share(*known) for name, known in self.weights.items()}
         return found | means | effective | self.largest
+
+
+def of_all_ranks(seen: Tally) -> Tally:
+    """What all ranks have seen together, each of its share; the same on each of them."""
+    whole = Tally()
+    for each in gathered(seen):
+        whole.take(each)
+    return whole
 
 
 def effective_share(total: float, squares: float, count: int) -> float:

@@ -34,7 +34,7 @@ def build_tiny_model(
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    tokenizer = _character_tokenizer(charset)
+    tokenizer = character_tokenizer(charset)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=hidden,
@@ -56,7 +56,8 @@ def build_tiny_model(
     tokenizer.save_pretrained(path)
 
 
-def _character_tokenizer(charset: str) -> Any:
+def character_tokenizer(charset: str) -> Any:
+    """A tokenizer of single characters, with a chat template."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 

@@ -6,7 +6,7 @@ from the policy's by the mass cut off, and the ratio the step is built on would 
 without anyone seeing it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,6 +45,10 @@ class Sampler(Protocol):
 
     def sample(self, prompts: Sequence[Sequence[int]], request: SampleRequest) -> list[list[Sample]]:
         """`group_size` completions of each prompt, in the order of the prompts."""
+        ...
+
+    def stream(self, prompts: Sequence[Sequence[int]], request: SampleRequest) -> Iterator[tuple[int, list[Sample]]]:
+        """The same completions: the number of each prompt and its completions, once the last of them has finished."""
         ...
 
     def take_weights(self, model: Any, version: str) -> None:

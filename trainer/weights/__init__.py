@@ -6,10 +6,17 @@ computed with: a float32 policy that is sampled in bfloat16 travels as bfloat16,
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from contextlib import nullcontext
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
+
+from trainer.distributed.leading import announced
+from trainer.distributed.sharding import is_sharded, whole_parameters
+from trainer.lora import adapter_tensors, merged
+
+GATHERING: Final = "gather the weights"
 
 
 class Engine(Protocol):
@@ -46,11 +53,27 @@ class WeightTransfer(Protocol):
 def wire_tensors(model: Any, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
     """Name and value of every parameter as it is sent; one that is tied to another is sent once.
 
-    A parameter sharded over several trainers is gathered: all of them have to iterate.
+    Of a sharded model only one parameter at a time is whole. The other ranks are told to gather along: call this on
+    rank 0, within `led`, where the others have `gather_along` to help with.
     """
-    for name, parameter in model.named_parameters():
-        whole = parameter.full_tensor() if hasattr(parameter, "full_tensor") else parameter
-        yield name, whole.detach().to(dtype).contiguous()
+    for name, whole in merged(_gathered(model), model):
+        yield name, whole.to(dtype).contiguous()
+
+
+def wire_adapter(model: Any, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The adapter of the model alone, in peft's names, as it is sent. Called like `wire_tensors`."""
+    return {name: value.to(dtype) for name, value in adapter_tensors(_gathered(model)).items()}
+
+
+def _gathered(model: Any) -> Iterator[tuple[str, Tensor]]:
+    with announced(GATHERING) if is_sharded(model) else nullcontext():
+        yield from whole_parameters(model)
+
+
+def gather_along(model: Any) -> None:
+    """What other ranks than 0 do when its `wire_tensors` says so."""
+    for _ in whole_parameters(model):
+        pass
 
 
 def norm_digests(model: Any, dtype: torch.dtype) -> Mapping[str, str]:

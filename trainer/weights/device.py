@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import torch
 
 from rewarders.errors import ConfigError, TrainingError
+from trainer.lora import merged_shapes
 from trainer.samplers.vllm_adapter import weight_source
 from trainer.weights import wire_tensors
 
@@ -63,7 +64,7 @@ class DeviceTransfer:
         def read() -> Iterator[tuple[str, torch.Tensor]]:
             return wire_tensors(model, self._dtype)
 
-        shapes = [(name, self._dtype, tuple(value.shape)) for name, value in model.named_parameters()]
+        shapes = [(name, self._dtype, shape) for name, shape in merged_shapes(model)]
         client = _Everywhere([server.name for server in self._servers], self._worlds(), self._timeout_s)
         return WeightTransferTrainerFactory.trainer_init(
             init_info=self._init_info(), client=client, source=weight_source(shapes, read)

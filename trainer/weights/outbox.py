@@ -43,20 +43,21 @@ class Outbox:
         Raises:
             TrainingError: there is no room for them.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        from trainer.weights.streaming import write_tensors
 
+        with self.folder_for_now() as place:
+            with naming_the_place(place):
+                write_tensors(place / FILE, tensors)
+            yield place
+
+    @contextmanager
+    def folder_for_now(self) -> Iterator[Path]:
+        """An empty folder with a name of its own, for as long as the block lasts. Raises TrainingError."""
         self._written += 1
         place = self.folder / str(self._written)
         try:
-            try:
+            with naming_the_place(place):
                 place.mkdir()
-                save_file({name: value.cpu() for name, value in tensors}, place / FILE)
-            except (OSError, SafetensorError) as error:
-                raise TrainingError(
-                    f"the weights could not be written to {place}: {error}",
-                    hint="make room there, or choose another sampler.transfer",
-                ) from error
             yield place
         finally:
             shutil.rmtree(place, ignore_errors=True)
@@ -65,6 +66,20 @@ class Outbox:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
+
+
+@contextmanager
+def naming_the_place(place: Path) -> Iterator[None]:
+    """Say where weights could not be written. Raises TrainingError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"the weights could not be written to {place}: {error}",
+            hint="make room there, or choose another sampler.transfer",
+        ) from error
 
 
 def digest_of(place: Path) -> str:

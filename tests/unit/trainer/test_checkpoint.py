@@ -6,6 +6,7 @@ import torch
 from rewarders.errors import CheckpointMismatch, ConfigError
 from trainer import checkpoint
 from trainer.config import ModelSection, OptimSection, TrainConfig
+from trainer.distributed.moments import load_moments
 from trainer.export import export, model_directory, resolve_checkpoint
 from trainer.models import load_policy
 from trainer.optim import build_optimizer
@@ -45,7 +46,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(policy, save):
     for name, weight in policy.model.state_dict().items():
         assert torch.equal(loaded.model.state_dict()[name], weight), name
     optimizer = build_optimizer(loaded.model, OptimSection(lr=0.1))
-    checkpoint.restore_optimizer(found.path, optimizer)
+    load_moments(found.path, optimizer)
     for index, moments in save.optimizer.state_dict()["state"].items():
         assert all(torch.equal(optimizer.state_dict()["state"][index][k], v) for k, v in moments.items())
     assert (found.step, found.offsets, found.identity) == (3, {"metrics.jsonl": 30}, identity())

@@ -12,6 +12,7 @@ from rewarders.errors import ConfigError
 from trainer.config import ModelSection
 from trainer.drawing import draw
 from trainer.models import load_policy
+from trainer.packed import ATTENTION
 from trainer.samplers import SampleRequest
 from trainer.samplers.hf import HfSampler
 
@@ -38,14 +39,14 @@ def test_a_configuration_that_asks_for_eager_attention_is_given_the_one_whose_ma
     shutil.copytree(model_path, path)
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps({**config, "attn_implementation": "eager"}))
-    assert load(path).model.config._attn_implementation == "sdpa"
+    assert load(path).model.config._attn_implementation == ATTENTION
 
 
 def test_a_model_that_reads_our_masks_otherwise_is_refused(policy):
     from trainer.parity import refuse_unsupported
 
     policy.model.set_attn_implementation("eager")
-    with pytest.raises(ConfigError, match="gradients would be wrong"):
+    with pytest.raises(ConfigError, match="does not take packed rows"):
         refuse_unsupported(policy.model, "m")
 
 

@@ -18,6 +18,8 @@ from trainer.critic import Critic, load_value_model, token_values
 from trainer.learner import Learner, StepSettings, build_learner, set_learning_rates
 from trainer.models import load_policy
 from trainer.optim import build_optimizer
+from trainer.packed import ATTENTION
+from trainer.packing import Cut
 from trainer.pretraining import load_pretraining
 from trainer.rollouts import Rollout, pack
 from trainer.samplers import SampleRequest
@@ -32,9 +34,7 @@ PROMPT = (4, 6, 2, 5)
 
 
 def settings(algorithm=PPO, micro_batch=64):
-    return StepSettings(
-        algorithm=algorithm, temperature=1.0, max_new_tokens=8, micro_batch=micro_batch, max_grad_norm=1e9
-    )
+    return StepSettings(algorithm=algorithm, temperature=1.0, max_new_tokens=8, cut=Cut(micro_batch), max_grad_norm=1e9)
 
 
 @pytest.fixture
@@ -79,13 +79,13 @@ def same(before, after):
 
 def test_a_critic_made_of_the_policy_expects_nothing_at_first(make_learner, make_batch):
     batch = make_batch(REWARDS, LENGTHS)
-    assert not make_learner().critic.values(batch, 3).any()
+    assert not make_learner().critic.values(batch, Cut(3)).any()
 
 
 def test_values_are_those_of_the_plain_forward(make_learner, make_batch):
     batch, critic = make_batch(REWARDS, LENGTHS), make_learner().critic
     torch.nn.init.normal_(critic.model.score.weight)
-    found = critic.values(batch, 3)
+    found = critic.values(batch, Cut(3))
     for row, length in enumerate(LENGTHS):
         size = int(batch.prompt_length[batch.group[row]])
         prompt = batch.prompts[batch.group[row]][-size:]
@@ -282,6 +282,7 @@ def reward_model(path, vocabulary=None, labels=1):
 
 def test_a_reward_model_is_where_a_critic_may_start_from(tmp_path, model_section, policy, make_batch):
     expected = reward_model(tmp_path).eval()
+    expected.set_attn_implementation(ATTENTION)
     critic = load_value_model(CriticSection(init=str(tmp_path)), model_section, policy.model)
     batch = make_batch(REWARDS, LENGTHS)
     torch.testing.assert_close(token_values(critic, batch), token_values(expected, batch))

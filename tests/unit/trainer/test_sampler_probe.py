@@ -11,6 +11,7 @@ import torch
 from trainer.config import ModelSection, TrainConfig
 from trainer.logprobs import batch_logprobs
 from trainer.models import Policy, load_policy
+from trainer.packing import Cut
 from trainer.rollouts import Rollout, pack
 from trainer.samplers import Sample, Sampler, SampleRequest
 from trainer.samplers.hf import HfSampler
@@ -64,7 +65,7 @@ def honest(policy: Policy) -> HfSampler:
 def rescored(policy: Policy, prompts: Prompts, samples: Samples, task: Any, temperature: float) -> Samples:
     rollouts = [Rollout(task, tuple(p), n, 0, group[0], "") for n, (p, group) in enumerate(zip(prompts, samples))]  # noqa: B905
     batch = pack(rollouts, [None] * len(rollouts), torch.device("cpu"))
-    logp = batch_logprobs(policy.model, batch, temperature=temperature, micro_batch=64)
+    logp = batch_logprobs(policy.model, batch, temperature=temperature, cut=Cut(64))
     return [
         [replace(group[0], logprobs=tuple(row[: len(group[0].tokens)].tolist()))]
         for row, group in zip(logp, samples, strict=True)

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from trainer.weights import outbox as outboxes
 from trainer.weights.device import DeviceTransfer
 from trainer.weights.files import FileTransfer, SharedMemoryTransfer
 from trainer.weights.outbox import FILE, PREFIX, Outbox
+from trainer.weights.streaming import write_tensors
 from trainer.weights.worker import SharedWeights, segment
 
 HOLDS = """
@@ -202,3 +204,32 @@ def test_a_packed_copy_of_a_tied_layer_is_made_anew(shared_memory: Path):
 def test_sending_between_gpus_needs_one(backend: Any):
     with pytest.raises(ConfigError, match=f"sampler.transfer = {backend}: the trainer has no GPU"):
         DeviceTransfer(backend, [], torch.float32, timeout_s=1)
+
+
+def test_tensors_that_are_written_one_by_one_are_read_as_they_were(tmp_path):
+    drawn = torch.Generator().manual_seed(0)
+    tensors = {
+        "a.weight": torch.randn(3, 5, generator=drawn),
+        "b": torch.randn(7, generator=drawn).bfloat16(),
+        "c": torch.randn(4, 6, generator=drawn).t(),
+        "d": torch.zeros(0, 2),
+        "scalar": torch.tensor(2.5),
+    }
+    alive: list[weakref.ref[torch.Tensor]] = []
+
+    def one_by_one() -> Iterator[tuple[str, torch.Tensor]]:
+        for name in tensors:
+            assert not any(ref() is not None for ref in alive[:-1]), "an earlier tensor is still held"
+            value = tensors[name].clone()
+            alive.append(weakref.ref(value))
+            yield name, value
+
+    write_tensors(tmp_path / "model.safetensors", one_by_one())
+    found = load_file(tmp_path / "model.safetensors")
+    assert found.keys() == tensors.keys()
+    assert all(value.equal(tensors[name]) and value.dtype == tensors[name].dtype for name, value in found.items())
+
+
+def test_weights_that_are_no_floating_point_numbers_are_refused_by_name(tmp_path):
+    with pytest.raises(TrainingError, match=r"weight counts is torch\.int64"):
+        write_tensors(tmp_path / "model.safetensors", [("counts", torch.zeros(2, dtype=torch.long))])

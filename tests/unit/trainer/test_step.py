@@ -14,6 +14,7 @@ from trainer.learner import Learner, StepSettings
 from trainer.logprobs import batch_logprobs
 from trainer.models import load_policy
 from trainer.optim import build_optimizer
+from trainer.packing import Cut
 from trainer.rollouts import Rollout, pack
 from trainer.samplers import SampleRequest
 from trainer.samplers.hf import HfSampler
@@ -45,7 +46,7 @@ def settings(algorithm=ALGORITHMS[0], micro_batch=64, max_grad_norm=1e9, correct
         correction=correction,
         temperature=1.0,
         max_new_tokens=8,
-        micro_batch=micro_batch,
+        cut=Cut(micro_batch),
         max_grad_norm=max_grad_norm,
     )
 
@@ -216,7 +217,7 @@ def test_a_four_armed_bandit_is_learnt(model_path, make_task, algorithm):
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: a.name)
 def test_where_sampler_and_trainer_agree_a_correction_changes_nothing(policy, make_batch, algorithm):
     batch = make_batch(REWARDS, LENGTHS)
-    exact = batch_logprobs(policy.model, batch, temperature=1.0, micro_batch=64)
+    exact = batch_logprobs(policy.model, batch, temperature=1.0, cut=Cut(64))
     batch = replace(batch, sampler_logp=exact)
     plain, _ = moved(policy.model, batch, settings(algorithm))
     for kind in ("truncate", "mask"):
@@ -231,7 +232,7 @@ def test_where_sampler_and_trainer_agree_a_correction_changes_nothing(policy, ma
 
 def test_tokens_that_the_sampler_would_hardly_have_drawn_are_masked(policy, make_batch):
     batch = make_batch(REWARDS, LENGTHS)
-    exact = batch_logprobs(policy.model, batch, temperature=1.0, micro_batch=64)
+    exact = batch_logprobs(policy.model, batch, temperature=1.0, cut=Cut(64))
     shifted = replace(batch, sampler_logp=exact - 2.0)
     _, metrics = moved(policy.model, shifted, settings(correction=CorrectionSection(kind="mask", high=3.0)))
     assert metrics["correction_dropped"] == 1.0

@@ -1,0 +1,31 @@
+"""Copies of the policy for a sampler that goes on with them while the policy itself learns."""
+
+import copy
+from itertools import chain
+from typing import Any
+
+import torch
+
+
+class Snapshots:
+    """Makes copies of one model, and uses them again once they are given back."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._free: list[Any] = []
+
+    @torch.no_grad()
+    def take(self) -> Any:
+        """The model as it is at this moment."""
+        snapshot = self._free.pop() if self._free else copy.deepcopy(self._model).requires_grad_(False)
+        for mine, newest in zip(_tensors(snapshot), _tensors(self._model), strict=True):
+            mine.copy_(newest)
+        return snapshot
+
+    def give_back(self, snapshot: Any) -> None:
+        """Nobody samples with this one any more."""
+        self._free.append(snapshot)
+
+
+def _tensors(model: Any) -> chain[torch.Tensor]:
+    return chain(model.parameters(), model.buffers())
