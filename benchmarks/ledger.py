@@ -26,7 +26,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import accumulate, islice
-from operator import itemgetter
 from pathlib import Path
 from typing import ClassVar
 
@@ -138,7 +137,7 @@ class CountedCommits(WriterTree):
 
     def commit(self, laid: Sequence[Laid], kept: Sequence[KeptReply] = ()) -> None:
         """Count, and commit."""
-        self.sizes.append(sum(len(one.rows) for one in laid))
+        self.sizes.append(sum(map(len, laid)))
         super().commit(laid, kept)
 
 
@@ -205,12 +204,9 @@ def raw(place: Place, requests: Sequence[Sequence[Entry]], commits: Sequence[int
 
 
 def _rows(laid: Laid, first: int) -> tuple[list, list, list]:
-    ordered = itemgetter(*(column.name for column in records.columns))
-    made = [
-        ordered({**row, "writer": 1, "seq": first + n, "outcome": 1, "leaf": row["commitment"]})
-        for n, row in enumerate(laid.rows)
-    ]
-    return sorted(laid.bodies.items()), [(1, first + n, detail) for n, detail in enumerate(laid.details)], made
+    rows = zip(laid.heads, laid.tails, strict=True)
+    made = [(1, seq, *head, 1, *tail, tail[-1]) for seq, (head, tail) in enumerate(rows, first)]
+    return sorted(laid.bodies.items()), [(1, seq, detail) for seq, detail in enumerate(laid.details, first)], made
 
 
 def bytes_a_record(place: Place, count: int) -> float:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -123,14 +123,14 @@ def leaf_data(row: Mapping[str, Any]) -> bytes:
     Bytes are hexadecimal digits. A reward is a text of the fewest digits that say it exactly, as Python spells it: no
     two encoders of JSON spell such numbers alike.
     """
-    return placed_leaf(row["seq"], unplaced_leaf(row))
+    return placed_leaf(row["seq"], unplaced_leaf(_signed(row)))
 
 
-def unplaced_leaf(row: Mapping[str, Any]) -> bytes:
-    """All of a leaf's data behind its place in the tree."""
-    values = list(_signed(row))
-    reward = row["reward"]
-    values[_REWARD] = None if reward is None else repr(reward)
+def unplaced_leaf(signed: Sequence[Any]) -> bytes:
+    """All of a leaf's data behind its place in the tree, from the signed columns without that."""
+    values = list(signed)
+    if values[_REWARD] is not None:
+        values[_REWARD] = repr(values[_REWARD])
     return to_json(values, bytes_mode="hex")[1:]
 
 

@@ -1,10 +1,10 @@
 """Combinations of rewarders and reasons, kept once each: few numbers instead of many words on the records."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, select
 
-from env_server.ledger.entry import Said, said_digest
+from env_server.ledger.entry import Said
 from env_server.ledger.inserting import insert_for, insert_rows
 from env_server.ledger.schema import outcome_parts, outcomes
 
@@ -15,16 +15,15 @@ class Outcomes:
     """Remembers the numbers of what was said before. What is new is remembered only once it is committed."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Said, ...], int] = {}
-        self._fresh: dict[tuple[Said, ...], int] = {}
+        self._known: dict[bytes, int] = {}
+        self._fresh: dict[bytes, int] = {}
 
-    def numbers(self, connection: Connection, said: Iterable[tuple[Said, ...]]) -> dict[tuple[Said, ...], int | None]:
-        """The number of each combination, made where there is none; nothing said has none. Raises SQLAlchemyError."""
-        wanted = set(said)
-        new = (one for one in wanted if one not in self._known)
-        unknown = {digest: one for one in new if (digest := said_digest(one))}
-        self._fresh = {unknown[digest]: _intern(connection, digest, unknown[digest]) for digest in sorted(unknown)}
-        return {one: self._known.get(one, self._fresh.get(one)) for one in wanted}
+    def numbers(self, connection: Connection, said: Mapping[bytes, tuple[Said, ...]]) -> dict[bytes | None, int]:
+        """The number of each combination by its digest, made where there is none. Raises SQLAlchemyError."""
+        self._fresh = {
+            digest: _intern(connection, digest, said[digest]) for digest in sorted(said.keys() - self._known.keys())
+        }
+        return {digest: self._known.get(digest) or self._fresh[digest] for digest in said}
 
     def remember(self) -> None:
         """What was numbered last is committed."""

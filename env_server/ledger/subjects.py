@@ -1,12 +1,10 @@
 """Nothing is said of a record any more once it is erased: what is said of it repeats what it held."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from env_server.ledger.entry import Kind
 from env_server.ledger.schema import records
 from rewarders.errors import LedgerError
 
@@ -15,12 +13,11 @@ class SubjectErased(LedgerError):
     """The record that another is about was erased, perhaps a moment ago. Nothing was written."""
 
 
-def refuse_erased_subjects(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Raises SubjectErased where one of these new rows is about a record that is erased.
+def refuse_erased_subjects(connection: Connection, abouts: Collection[bytes]) -> None:
+    """Raises SubjectErased where a record that something is to be said of is erased.
 
     Until the transaction ends nobody can erase the others: whoever erases looks for notes after that, and finds them.
     """
-    abouts = {row["about"] for row in rows if row["about"] is not None and row["kind"] != Kind.ERASURE}
     if not abouts:
         return
     found = select(records.c.id, records.c.salt).where(records.c.id.in_(sorted(abouts)))

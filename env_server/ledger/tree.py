@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from itertools import chain
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
@@ -32,7 +32,6 @@ CHECKPOINT_RECORDS = 1000
 CHECKPOINT_S = 1.0
 _FORGET_EVERY_S = 60.0
 _CHANGED = "somebody else wrote to the database: `env-server audit verify` says what is wrong; bring back a backup"
-_in_order = itemgetter(*(column.name for column in records.columns))
 
 
 class Refused(LedgerError):
@@ -91,13 +90,14 @@ class WriterTree:
             Refused: nothing was written, and nothing will be.
         """
         self._find_out()
-        self._tried = longer = self._signed(self._extended(laid))
+        frontier, leaves = self._extended(laid)
+        self._tried = longer = self._signed(frontier)
         is_due = self._is_due(longer.frontier.size)
         try:
             with database_errors("could not be written"), self._database.begin() as connection:
                 self._advance(connection, longer)
                 self._keep(connection, kept)
-                self._write(connection, laid)
+                self._write(connection, laid, leaves)
                 if is_due:
                     connection.execute(insert(checkpoints), self._checkpoint(longer.signed))
         except KeysTaken:
@@ -122,15 +122,13 @@ class WriterTree:
             self._kept_size, self._kept_at = end.frontier.size, time.monotonic()
             self._publish(end.signed.note)
 
-    def _extended(self, laid: Sequence[Laid]) -> Frontier:
-        """The tree with the records at its end; they are given their places and leaves."""
+    def _extended(self, laid: Sequence[Laid]) -> tuple[Frontier, list[bytes]]:
+        """The tree with the records at its end, and their leaves."""
         longer = Frontier.load(self.size, self._end.frontier.dump())
-        for part in laid:
-            leaves = [leaf_hash(placed_leaf(seq, data)) for seq, data in enumerate(part.leaves, longer.size)]
-            for seq, (row, leaf) in enumerate(zip(part.rows, leaves, strict=True), longer.size):
-                row["writer"], row["seq"], row["leaf"] = self._writer, seq, leaf
-            longer.extend(leaves)
-        return longer
+        unplaced = chain.from_iterable(part.leaves for part in laid)
+        leaves = [leaf_hash(placed_leaf(seq, data)) for seq, data in enumerate(unplaced, self.size)]
+        longer.extend(leaves)
+        return longer, leaves
 
     def _signed(self, frontier: Frontier) -> _End:
         size, root, at_ms = frontier.size, frontier.root, time.time_ns() // 1_000_000
@@ -144,18 +142,22 @@ class WriterTree:
         if connection.execute(moved).rowcount != 1:
             self._refuse(connection.execute(select(writers.c.size).where(writers.c.id == self._writer)).scalar())
 
-    def _write(self, connection: Connection, laid: Sequence[Laid]) -> None:
-        refuse_erased_subjects(connection, [row for part in laid for row in part.rows])
-        numbers = self._outcomes.numbers(connection, [said for part in laid for said in part.said])
-        for part in laid:
-            for row, said in zip(part.rows, part.said, strict=True):
-                row["outcome"] = numbers[said]
-        rows = [row for part in laid for row in part.rows]
+    def _write(self, connection: Connection, laid: Sequence[Laid], leaves: Sequence[bytes]) -> None:
+        refuse_erased_subjects(connection, set().union(*(part.abouts for part in laid)))
+        numbers = self._outcomes.numbers(connection, {digest: s for part in laid for digest, s in part.said.items()})
         packed = {digest: body for part in laid for digest, body in part.bodies.items()}
-        said_of = [detail for part in laid for detail in part.details]
         insert_new(connection, bodies, sorted(packed.items()))
-        insert_rows(connection, details, [(row["writer"], row["seq"], d) for row, d in zip(rows, said_of, strict=True)])
-        insert_rows(connection, records, [_in_order(row) for row in rows])
+        said_of = chain.from_iterable(part.details for part in laid)
+        insert_rows(connection, details, [(self._writer, seq, said) for seq, said in enumerate(said_of, self.size)])
+        rows = (row for part in laid for row in zip(part.heads, part.outcomes, part.tails, strict=True))
+        insert_rows(
+            connection,
+            records,
+            [
+                (self._writer, seq, *head, numbers.get(outcome), *tail, leaf)
+                for seq, ((head, outcome, tail), leaf) in enumerate(zip(rows, leaves, strict=True), self.size)
+            ],
+        )
 
     def _keep(self, connection: Connection, kept: Sequence[KeptReply]) -> None:
         """Comes before all else that writers share. Raises KeysTaken where a key is not free."""

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +83,8 @@ class LedgerWriter:
         self._since_s: dict[object, float] = {}
         self.tally = LedgerTally()
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        # One thread: several would take the interpreter from one another, and from the one that writes.
+        self._laying = ThreadPoolExecutor(1, "laying")
         self._thread = threading.Thread(target=self._write_until_closed, name="ledger", daemon=True)
         self._thread.start()
 
@@ -100,13 +102,16 @@ class LedgerWriter:
         mine = object()
         self._since_s[mine] = time.monotonic()
         try:
-            laid = (
-                _lay_out(entries) if len(entries) <= _LAID_OUT_AT_ONCE else await asyncio.to_thread(_lay_out, entries)
-            )
+            laid = await self._laid_out(entries)
             await asyncio.wrap_future(self._put(laid, reply))
         finally:
             self._waiting -= len(entries)
             del self._since_s[mine]
+
+    async def _laid_out(self, entries: Sequence[Entry]) -> Laid:
+        if len(entries) <= _LAID_OUT_AT_ONCE:
+            return _lay_out(entries)
+        return await asyncio.get_running_loop().run_in_executor(self._laying, _lay_out, entries)
 
     def append_now(self, entries: Sequence[Entry]) -> None:
         """Make the records durable, blocking until they are: for commands. Raises LedgerError."""
@@ -153,10 +158,23 @@ class LedgerWriter:
         ):
             return kept_replies.find(connection, key, time.time() - self._keep_replies_s)
 
+    def kept_replies(self, keys: Sequence[str]) -> dict[str, KeptReply]:
+        """What is kept under the keys, by key. Blocks on the database.
+
+        Raises:
+            LedgerError: the database cannot be read.
+        """
+        with (
+            database_errors("cannot be read"),
+            self._database.connect().execution_options(read_only=True) as connection,
+        ):
+            return kept_replies.taken(connection, keys)
+
     def close(self) -> None:
         """Write what was appended, sign where the tree ends, then stop."""
         self._queue.put(None)
         self._thread.join()
+        self._laying.shutdown()
         self._database.dispose()
         self._slot.release()
 
@@ -201,7 +219,7 @@ class LedgerWriter:
         finally:
             self.tally.busy_s += time.monotonic() - began_s
         self.tally.commits += 1
-        self.tally.records += sum(len(wanted.laid.rows) for wanted in group)
+        self.tally.records += sum(len(wanted.laid) for wanted in group)
         self.tally.size_bytes += sum(wanted.laid.size_bytes for wanted in group)
         return None
 
@@ -222,14 +240,14 @@ class LedgerWriter:
             return []
         if first is None:
             return None
-        group, records, size_bytes = [first], len(first.laid.rows), first.laid.size_bytes
+        group, records, size_bytes = [first], len(first.laid), first.laid.size_bytes
         while records < _MOST_RECORDS_A_COMMIT and size_bytes < _MOST_BYTES_A_COMMIT and not self._queue.empty():
             wanted = self._queue.get()
             if wanted is None:
                 self._queue.put(None)
                 break
             group.append(wanted)
-            records += len(wanted.laid.rows)
+            records += len(wanted.laid)
             size_bytes += wanted.laid.size_bytes
         return group
 

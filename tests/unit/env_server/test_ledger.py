@@ -19,7 +19,7 @@ from env_server.audit.verifying import verify
 from env_server.engine import KeepReply
 from env_server.idempotency import Replays
 from env_server.ledger import tree
-from env_server.ledger.entry import Entry, Kind, Said, leaf_data, new_id
+from env_server.ledger.entry import Entry, Kind, Said, new_id, placed_leaf
 from env_server.ledger.inserting import insert_new, insert_rows
 from env_server.ledger.kept_replies import KeptReply, KeyTaken
 from env_server.ledger.laying import lay_out
@@ -221,15 +221,13 @@ def forge_a_tail(place: Place) -> None:
     """What whoever has the database and no key can do: a reward more, and an end of the tree that fits it."""
     engine = open_to_write(place)
     with engine.begin() as connection:
-        (laid,) = [lay_out([reward_entry(said=(), detail=b"{}")])]
-        (row,) = laid.rows
+        laid = lay_out([reward_entry(said=(), detail=b"{}")])
         size = connection.execute(text("select size from writers")).scalar_one()
-        row |= {"writer": 1, "seq": size, "outcome": None}
         frontier = Frontier.load(size, bytes(connection.execute(text("select frontier from writers")).scalar_one()))
-        row["leaf"] = leaf_hash(leaf_data(row))
-        frontier.append(row["leaf"])
+        leaf = leaf_hash(placed_leaf(size, laid.leaves[0]))
+        frontier.append(leaf)
         connection.execute(update(writers).values(size=size + 1, frontier=frontier.dump()))
-        insert_rows(connection, records, [tuple(row[column.name] for column in records.columns)])
+        insert_rows(connection, records, [(1, size, *laid.heads[0], None, *laid.tails[0], leaf)])
         insert_rows(connection, details, [(1, size, laid.details[0])])
         insert_new(connection, bodies, sorted(laid.bodies.items()))
     engine.dispose()
