@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-_SQLITE_ROWS = 512
+_SQLITE_ROWS = (1024, 128, 16, 1)
+"""Rows in a statement: few lengths, so that SQLite's statements are compiled once each."""
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -40,14 +41,13 @@ def _insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]
     if connection.dialect.name == "postgresql":
         columns = tuple(list(column) for column in zip(*rows, strict=True))
         return connection.exec_driver_sql(_into_postgresql(table, connection.dialect, unless_there), columns).rowcount
-    made, whole = 0, len(rows) - len(rows) % _SQLITE_ROWS
-    for start in range(0, whole, _SQLITE_ROWS):
-        values = tuple(chain.from_iterable(rows[start : start + _SQLITE_ROWS]))
-        statement = _into_sqlite(table, connection.dialect, unless_there, _SQLITE_ROWS)
-        made += connection.exec_driver_sql(statement, values).rowcount
-    if whole < len(rows):
-        statement = _into_sqlite(table, connection.dialect, unless_there, 1)
-        made += connection.exec_driver_sql(statement, list(rows[whole:])).rowcount
+    made, start = 0, 0
+    for count in _SQLITE_ROWS:
+        while len(rows) - start >= count:
+            values = tuple(chain.from_iterable(rows[start : start + count]))
+            statement = _into_sqlite(table, connection.dialect, unless_there, count)
+            made += connection.exec_driver_sql(statement, values).rowcount
+            start += count
     return made
 
 
