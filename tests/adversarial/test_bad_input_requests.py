@@ -3,13 +3,14 @@
 import json
 import threading
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from raw_items import raw_item
 from targets import Target
 
+NOBODYS = UUID(int=7)
 CANARY = "canary8f3a"
 JSON = {"content-type": "application/json"}
 READ = (
@@ -17,7 +18,7 @@ READ = (
     "/nemo-gym/echo.v1/reverify_mode",
 )  # fmt: skip
 WRITTEN = (
-    "/v1/score", f"/v1/records/{uuid4()}/notes", f"/v1/records/{uuid4()}/recompute", "/openrlhf/echo.v1/get_reward",
+    "/v1/score", f"/v1/records/{NOBODYS}/notes", f"/v1/records/{NOBODYS}/recompute", "/openrlhf/echo.v1/get_reward",
     "/slime/echo.v1", "/nemo-gym/echo.v1/verify", "/nemo-gym/echo.v1/seed_session",
     "/nemo-gym/echo.v1/aggregate_metrics",
 )  # fmt: skip

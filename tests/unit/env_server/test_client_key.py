@@ -11,10 +11,9 @@ import pytest
 from env_server.client import AsyncRewardClient, RequestRefused, RewardClient, ServiceUnreachable
 from env_server.client_key import key_for_client, key_in
 from env_server.dialects.patience import PATIENT
-from env_server.keys.secret import new_secret
 from rewarders.errors import ConfigError
 
-KEY, OTHER = new_secret(), new_secret()
+KEY, OTHER = ("asy_" + word * 5 + "abc" for word in ("7Clients", "8Others0"))
 REFUSAL = b'{"type": "t", "title": "t", "status": 401, "detail": "the key is revoked", "hint": "ask the operator"}'
 
 

@@ -18,7 +18,7 @@ from env_server.principal import ANYONE, Principal
 from env_server.serving_settings import ServerConfig
 from rewarders.errors import ConfigError
 
-KEY = new_secret()
+KEY = "asy_" + "7Guarded" * 5 + "abc"
 HOLDER = Principal(tenant="acme", key_id=KEY[:12])
 LOOPBACK = allowed_hosts(ServerConfig())
 HOST = (b"host", b"127.0.0.1:8080")
