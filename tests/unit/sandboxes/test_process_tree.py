@@ -72,8 +72,7 @@ def test_a_process_that_waits_for_its_own_kin_is_not_starved():
 def test_nothing_below_a_process_outlives_its_end_however_fast_it_forks():
     # 32 processes that fork 20 each: were the end too slow, nothing would grow without bound.
     bomb = (
-        "import os, time\nfor _ in range(5): os.fork()\n"
-    bomb += "for _ in range(20): os.fork() or os._exit(time.sleep(60) or 0)"
+        "import os, time\nfor _ in range(5): os.fork()\nfor _ in range(20): os.fork() or os._exit(time.sleep(60) or 0)"
     )
     reaper = "import ctypes\nctypes.CDLL(None).prctl(36, 1)\n"  # orphans fall to it
     with running(reaper + CHILD.format(child=f"exec('''{bomb}''')", parent="")) as pid:
