@@ -52,20 +52,21 @@ def make_key(data: Path, tenant: str) -> str:
         return store.add(tenant, frozenset({Scope.SCORE}), KeyLimits(), None).secret
 
 
-async def ask(client: httpx.AsyncClient, number: int) -> float:
-    """Seconds until a reward is there."""
+async def ask(client: httpx.AsyncClient, number: int, due_s: float) -> float:
+    """Seconds from when it was due until a reward is there."""
     item = {"task": TASK, "completion": {"text": f"{number}: \\boxed{{2}}", "finish_reason": "stop"}}
-    began_s = time.perf_counter()
-    (await client.post("/v1/score", json={"items": [item]})).raise_for_status()
-    return time.perf_counter() - began_s
+    answer = await client.post("/v1/score", json={"items": [item]})
+    assert answer.raise_for_status().json()["items"][0]["reward"] == 1.0
+    return time.perf_counter() - due_s
 
 
 async def window(client: httpx.AsyncClient, seconds: float, rate: float) -> list[float]:
-    """What a steady rate of requests took, each counted from when it was to be sent."""
-    asked = []
+    """What a steady rate of requests took, each counted from when it was to be sent, whether or not it could be."""
+    begun_s, asked = time.perf_counter(), []
     for number in range(round(seconds * rate)):
-        asked.append(asyncio.create_task(ask(client, time.time_ns() + number)))
-        await asyncio.sleep(1 / rate)
+        due_s = begun_s + number / rate
+        await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+        asked.append(asyncio.create_task(ask(client, time.time_ns() + number, due_s)))
     return await asyncio.gather(*asked)
 
 

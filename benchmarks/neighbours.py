@@ -2,7 +2,8 @@
 
 Requests of a quick rewarder come at a steady rate. Windows without and with a bad neighbour follow each other in turn,
 so that a noisy machine is noisy for both; the neighbour's clients keep two full queues of jobs waiting all the time.
-Reported: the 50th and 99th percentiles of each, and their ratios. Client, server and workers share the cores.
+Reported: the 50th and 99th percentiles of each, and their ratios. Client, server and workers share the cores. A
+neighbour that ends, or whose jobs do not wait, is no neighbour: then it fails.
 
     python benchmarks/neighbours.py [--seconds 5] [--rounds 4] [--rate 40] [--json]
 """
@@ -27,6 +28,9 @@ PATIENCE_S = 4
 HERE = Path(__file__).parent
 QUICK = ("quick", "quick_async")
 BAD = ("burns", "hangs", "waits", "hangs_async")
+QUEUES = {"burns": "workers", "hangs": "workers", "waits": "calls", "hangs_async": "calls"}
+LEAST_QUEUE = 16
+"""Jobs of the neighbour that are not answered, in the median of looks: of 128 that its clients ask for at once."""
 CONFIG = """
 [plugins]
 load = []
@@ -104,29 +108,48 @@ async def keep_asking(url: str, bad: str) -> None:
         await asyncio.gather(one(), one())
 
 
+async def watch(url: str, bad: str, lengths: list[int]) -> None:
+    """How long the neighbour's queue is, twice a second."""
+    name = f'assay_queue_length{{queue="{QUEUES[bad]}"}} '
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        while True:
+            await asyncio.sleep(0.5)
+            lines = (await client.get("/metrics")).text.splitlines()
+            lengths += [round(float(line.removeprefix(name))) for line in lines if line.startswith(name)]
+
+
 @asynccontextmanager
-async def beside(url: str, bad: str) -> AsyncIterator[None]:
-    """While a bad neighbour's clients ask, from a process of their own."""
+async def beside(url: str, bad: str, lengths: list[int]) -> AsyncIterator[None]:
+    """While a bad neighbour's clients ask, from a process of their own; tells how long its queue was."""
     clients = subprocess.Popen([sys.executable, __file__, "--keep-asking", url, "--bad", bad])
-    await asyncio.sleep(2)
+    watching = asyncio.create_task(watch(url, bad, lengths))
     try:
+        await asyncio.sleep(2)
         yield
+        if clients.poll() is not None:
+            raise RuntimeError(f"the clients of {bad} ended with {clients.returncode}: nothing was compared")
     finally:
+        watching.cancel()
         clients.kill()
         clients.wait()
         await asyncio.sleep(PATIENCE_S)
 
 
-async def compared(url: str, quick: str, bad: str, options: argparse.Namespace) -> tuple[list[float], list[float]]:
-    """Latencies alone and beside the neighbour, of windows in turn."""
-    alone, accompanied = list[float](), list[float]()
+async def compared(
+    url: str, quick: str, bad: str, options: argparse.Namespace
+) -> tuple[list[float], list[float], float]:
+    """Latencies alone and beside the neighbour, of windows in turn, and the median length of its queue."""
+    alone, accompanied, lengths = list[float](), list[float](), list[int]()
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         await latencies(client, quick, 1, options.rate)
         for _ in range(options.rounds):
             alone += await latencies(client, quick, options.seconds, options.rate)
-            async with beside(url, bad):
+            async with beside(url, bad, lengths):
                 accompanied += await latencies(client, quick, options.seconds, options.rate)
-    return alone, accompanied
+    queue = statistics.median(lengths)
+    if queue < LEAST_QUEUE:
+        raise RuntimeError(f"{bad} had {queue} jobs waiting: it is no neighbour that could be noticed")
+    return alone, accompanied, queue
 
 
 def percentile(values: Sequence[float], share: int) -> float:
@@ -141,8 +164,9 @@ async def measure(options: argparse.Namespace) -> list[dict[str, object]]:
         async with served(Path(folder)) as url:
             for quick in options.quick:
                 for bad in options.bad:
-                    alone, accompanied = await compared(url, quick, bad, options)
+                    alone, accompanied, queue = await compared(url, quick, bad, options)
                     row: dict[str, object] = {"quick": quick, "beside": bad, "requests": len(accompanied)}
+                    row["queue"] = queue
                     for share in (50, 99):
                         one, two = percentile(alone, share), percentile(accompanied, share)
                         row[f"p{share}_ms"] = [round(one, 2), round(two, 2)]

@@ -3,6 +3,8 @@
 Each takes its own path on the same machine in the same run: Assay and OpenEnv and NeMo Gym over HTTP, by the load
 generator of `service_sustained.py`; verifiers in one process, as its replay scores what was sampled. What each does for
 an item differs, and the table says it: only Assay and verifiers keep a record, only Assay's is durable when it answers.
+So does how many cores each may use: Assay's rewarders run in processes of their own, one for each core, the others in
+one process; CPU for an item is what compares. Each has to tell a right answer from a wrong one before it is measured.
 A peer whose Python is not named, or lacks it, is skipped, and told of.
 
     python benchmarks/peers_service.py [--openenv P1/bin/python] [--nemo-gym P2/bin/python] [--verifiers P3/bin/python]
@@ -24,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from load_generator import NUMBER, SCORED, Answers, Bodies, load
+from load_generator import NUMBER, SCORED, Answers, Bodies, Connection, load
 from service_process import cpu_s_below, service
 
 from env_server.app import open_service
@@ -47,6 +49,9 @@ max_bytes = 0
 parts = [{ rewarder = "exact.number" }]
 """
 Figures = dict[str, float]
+CORES = f"""Assay: an event loop, and {os.cpu_count()} processes for verdicts, on {os.cpu_count()} cores.
+OpenEnv, NeMo Gym: one process of uvicorn, so one core. verifiers: one process, one core.
+The load generator has one core of the same machine."""
 
 
 def sums(count: int) -> list[dict[str, str]]:
@@ -76,6 +81,8 @@ def assay(batch: int, streams: int, *, ledger: bool = True) -> Callable[[float],
 
     def measure(seconds: float) -> Figures:
         with service(TOML + f"[ledger]\nenabled = {str(ledger).lower()}\n") as process:
+            two = [Bodies.of([one]).template for one in items(2)]
+            asyncio.run(_check(process.url, two, "/v1/score", lambda said: said["items"][0]["reward"]))
             return _over_http(process.url, Bodies.of(items(batch)).numbered(), streams, seconds, process.cpu_s)
 
     return measure
@@ -91,7 +98,8 @@ def assay_in_process(seconds: float) -> Figures:
     async def run(folder: str) -> Figures:
         config = ServiceConfig.model_validate(tomllib.loads(TOML) | {"ledger": {"data_dir": folder}})
         async with open_service(config) as opened:
-            await opened.engine.score(next(bodies))
+            answer = json.loads(await opened.engine.score(next(bodies)))
+            assert [one["reward"] for one in answer["items"]] == [1.0, 0.0] * (BATCH // 2)
             began_s, cpu_s, done = time.perf_counter(), _own_cpu_s(), 0
 
             async def stream() -> None:
@@ -110,19 +118,22 @@ def assay_in_process(seconds: float) -> Figures:
 
 def openenv(python: Path) -> Callable[[float], Figures]:
     """One step of an episode for each item, over its HTTP server."""
-    template = json.dumps({"action": sums(1)[0]}).encode()
-    return _served(python, "openenv_server.py", template, "/step", b'"reward":')
+    templates = [json.dumps({"action": said}).encode() for said in sums(2)]
+    return _served(python, "openenv_server.py", templates, "/step", b'"reward":')
 
 
 def nemo_gym(python: Path) -> Callable[[float], Figures]:
     """One call of `/verify` for each item, over its resources server."""
-    said = sums(1)[0]
+    templates = [json.dumps(_verify_request(said)).encode() for said in sums(2)]
+    return _served(python, "nemo_gym_server.py", templates, "/verify", b'"reward":')
+
+
+def _verify_request(said: dict[str, str]) -> dict[str, Any]:
     message = {"type": "message", "role": "assistant", "id": "m", "status": "completed"}
     message |= {"content": [{"type": "output_text", "text": said["text"], "annotations": []}]}
     response = {"id": "r", "created_at": 0, "model": "m", "object": "response", "output": [message]}
     response |= {"parallel_tool_calls": False, "tool_choice": "none", "tools": []}
-    body = {"responses_create_params": {"input": "How much?"}, "response": response, "answer": said["answer"]}
-    return _served(python, "nemo_gym_server.py", json.dumps(body).encode(), "/verify", b'"reward":')
+    return {"responses_create_params": {"input": "How much?"}, "response": response, "answer": said["answer"]}
 
 
 def verifiers(python: Path) -> Callable[[float], Figures]:
@@ -140,10 +151,11 @@ def verifiers(python: Path) -> Callable[[float], Figures]:
     return measure
 
 
-def _served(python: Path, program: str, template: bytes, path: str, scored: bytes) -> Callable[[float], Figures]:
+def _served(python: Path, program: str, templates: list[bytes], path: str, scored: bytes) -> Callable[[float], Figures]:
     def measure(seconds: float) -> Figures:
         with _server(python, program) as (url, pid):
-            bodies = Bodies(template, 1).numbered()
+            asyncio.run(_check(url, templates, path, lambda said: said["reward"]))
+            bodies = Bodies(templates[0], 1).numbered()
             return _over_http(url, bodies, SINGLE_STREAMS, seconds, lambda: cpu_s_below(pid), path, scored)
 
     return measure
@@ -166,6 +178,22 @@ def _server(python: Path, program: str) -> Iterator[tuple[str, int]]:
     finally:
         process.terminate()
         process.wait()
+
+
+async def _check(url: str, right_and_wrong: list[bytes], path: str, reward_of: Callable[[Any], float]) -> None:
+    """Raises RuntimeError where a right answer is not paid, or a wrong one is."""
+    host, port = url.removeprefix("http://").split(":")
+    connection = Connection(host, int(port))
+    await connection.open()
+    rewards = []
+    for number, body in enumerate(right_and_wrong):
+        status, said = await connection.ask(body, f"check-{number}", path)
+        if status != 200:
+            raise RuntimeError(f"status {status}: {said[:500]!r}")
+        rewards.append(reward_of(json.loads(said)))
+    connection.close()
+    if rewards != [1.0, 0.0]:
+        raise RuntimeError(f"a right and a wrong answer are rewarded {rewards}")
 
 
 def _over_http(
@@ -244,6 +272,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(medians | {"load_average": os.getloadavg()[0]}))
         return
+    print(CORES)
     for name, one in medians.items():
         print(f"{name:<45} {one['items_per_s']:>9,.0f} items/s  {one['cpu_ms_per_item']:>7.3f} ms CPU an item")
     print(f"load average {os.getloadavg()[0]:.1f}")

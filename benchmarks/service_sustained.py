@@ -6,7 +6,8 @@
    second.
 2. *Connections*: 500 clients at once, four items a request. Every item has to be answered, and recorded once.
 
-Other programs share the machine, so CPU seconds for 1,000 items and the load average are told too.
+Each of these is said to be met or not, and the exit code is 1 if one is not. Other programs share the machine, so CPU
+seconds for 1,000 items and the load average are told too.
 
     python benchmarks/service_sustained.py [--seconds 120] [--workers 1] [--processes 2] [--postgres BIN_DIR] [--json]
 """
@@ -18,6 +19,7 @@ import os
 import random
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -54,6 +56,9 @@ parts = [{{ rewarder = "trivial.character_share" }}]
 """
 BATCH, STREAMS = 256, 4
 CONNECTIONS, SMALL, REQUESTS = 500, 4, 5_000
+WANTED_PER_S = {"sqlite": 5_000, "postgres": 3_000}
+MOST_GROWTH = 1.1
+"""Of the last third's memory over the second's."""
 _WORDS = (
     "so",
     "the",
@@ -203,14 +208,30 @@ def main() -> None:
                 "sustained": sustained(toml + _ledger(urls, 0), options.seconds),
                 "connections": many_connections(toml + _ledger(urls, 1), urls and urls[1]),
             }
-    if options.json:
-        print(json.dumps(figures))
-        return
+        figures[database]["met"] = judged(database, figures[database])
+    print(json.dumps(figures)) if options.json else _tell(figures)
+    sys.exit(0 if all(all(parts["met"].values()) for parts in figures.values()) else 1)
+
+
+def judged(database: str, parts: dict[str, dict[str, Any]]) -> dict[str, bool]:
+    """What was wanted, and whether it was met."""
+    sustained, connections = parts["sustained"], parts["connections"]
+    _, second, last = sustained["memory_mib_by_thirds"]
+    return {
+        f"at least {WANTED_PER_S[database]:,} items a second": sustained["items_per_s"] >= WANTED_PER_S[database],
+        f"memory: last third at most {MOST_GROWTH:g} times the second": last <= MOST_GROWTH * second,
+        "no item lost": connections["lost"] == 0,
+        "every item recorded once": connections["recorded_too_often_or_not"] == 0,
+    }
+
+
+def _tell(figures: dict[str, dict[str, dict[str, Any]]]) -> None:
     for database, parts in figures.items():
         for part, values in parts.items():
             print(f"{database}, {part}")
             for key, value in values.items():
-                print(f"  {key:<28} {round(value, 3) if isinstance(value, float) else value}")
+                said = ("MET" if value else "NOT MET") if part == "met" else value
+                print(f"  {key:<50} {round(said, 3) if isinstance(said, float) else said}")
 
 
 def _ledger(urls: list[str] | None, number: int) -> str:

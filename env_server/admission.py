@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from env_server.limits import LimitsConfig
-from env_server.principal import KeyLimits, Principal
-from rewarders.errors import QuotaExceeded
+from env_server.principal import Principal
+from rewarders.errors import AssayError, QuotaExceeded
 
 _LONGEST_PAUSE_S = 60.0
+_LONGEST_WAIT_S = 86_400.0
+"""A day: whoever would have to wait longer has asked for what its key never gives."""
 _BURST_S = 1.0
 _ANOTHER_MAY_BE_DONE_S = 1.0
 
@@ -27,10 +29,21 @@ class _Bucket:
 
     left: float
     at_s: float
+    limit_per_s: float = 0.0
+    """Of all processes."""
+    per_s: float = 0.0
+    """Of this one."""
 
-    def refill(self, per_s: float, now_s: float) -> None:
-        self.left = min(per_s * _BURST_S, self.left + (now_s - self.at_s) * per_s)
+    def require(self) -> None:
+        """Raises QuotaExceeded: it is empty just now."""
+        now_s = time.monotonic()
+        self.left = min(self.per_s * _BURST_S, self.left + (now_s - self.at_s) * self.per_s)
         self.at_s = now_s
+        if self.left < 0:
+            raise QuotaExceeded(
+                f"this key may ask for {self.limit_per_s:g} items a second",
+                retry_after_s=min(_LONGEST_WAIT_S, -self.left / self.per_s),
+            )
 
 
 @dataclass
@@ -44,44 +57,65 @@ class Admission:
     _at_once: Counter[str | None] = field(default_factory=Counter)
 
     @contextmanager
-    def admitted(self, principal: Principal, items: int) -> Iterator[None]:
-        """While a request with so many items is served.
+    def admitted(self, principal: Principal) -> "Iterator[Admitted]":
+        """While a request is served, from before its body is read. What it asks for is paid when that is known.
+
+        Raises:
+            QuotaExceeded: the key has enough requests under way just now.
+        """
+        whose, most = _account(principal), principal.limits.requests_at_once or self.config.requests_at_once
+        if most is not None and self._at_once[whose] >= max(1, most // self.processes):
+            raise QuotaExceeded(
+                f"this key may have {most} requests under way at once", retry_after_s=_ANOTHER_MAY_BE_DONE_S
+            )
+        self._at_once[whose] += 1
+        try:
+            yield Admitted(self._bucket(principal))
+        finally:
+            self._at_once[whose] -= 1
+            if not self._at_once[whose]:
+                del self._at_once[whose]
+
+    def _bucket(self, principal: Principal) -> _Bucket | None:
+        """None where there is no limit."""
+        per_s = principal.limits.items_per_s or self.config.items_per_s
+        if per_s is None:
+            return None
+        share, whose = per_s / self.processes, _account(principal)
+        bucket = self._buckets.setdefault(whose, _Bucket(share * _BURST_S, time.monotonic()))
+        bucket.limit_per_s, bucket.per_s = per_s, share
+        return bucket
+
+
+@dataclass
+class Admitted:
+    """A request that is being served."""
+
+    _bucket: _Bucket | None
+    _has_begun: bool = False
+
+    @contextmanager
+    def paying(self, items: int) -> Iterator[None]:
+        """While so many items of the request are scored. What is let in once is let in for all its parts; what ends in
+        an error of ours costs nothing, and neither does what was answered before.
 
         Raises:
             QuotaExceeded: the key has asked for enough just now; it says for how long.
         """
-        self._require_a_place(principal)
-        self._spend(principal, items)
-        self._at_once[principal.key_id] += 1
+        if self._bucket is None:
+            yield
+            return
+        if not self._has_begun:
+            self._bucket.require()
+            self._has_begun = True
+        self._bucket.left -= items
         try:
             yield
-        finally:
-            self._at_once[principal.key_id] -= 1
-            if not self._at_once[principal.key_id]:
-                del self._at_once[principal.key_id]
+        except AssayError:
+            self._bucket.left += items
+            raise
 
-    def _require_a_place(self, principal: Principal) -> None:
-        most = self._limits(principal).requests_at_once
-        if most is not None and self._at_once[principal.key_id] >= max(1, most // self.processes):
-            raise QuotaExceeded(
-                f"this key may have {most} requests under way at once", retry_after_s=_ANOTHER_MAY_BE_DONE_S
-            )
 
-    def _spend(self, principal: Principal, items: int) -> None:
-        per_s = self._limits(principal).items_per_s
-        if per_s is None:
-            return
-        share, now_s = per_s / self.processes, time.monotonic()
-        bucket = self._buckets.setdefault(principal.key_id, _Bucket(share * _BURST_S, now_s))
-        bucket.refill(share, now_s)
-        if bucket.left < 0:
-            raise QuotaExceeded(f"this key may ask for {per_s:g} items a second", retry_after_s=-bucket.left / share)
-        bucket.left -= items
-
-    def _limits(self, principal: Principal) -> KeyLimits:
-        """Its own, and where it has none those of everybody."""
-        own, usual = principal.limits, self.config
-        return KeyLimits(
-            items_per_s=own.items_per_s or usual.items_per_s,
-            requests_at_once=own.requests_at_once or usual.requests_at_once,
-        )
+def _account(principal: Principal) -> str | None:
+    """Whoever was given a new key for an old one has not two limits while both count."""
+    return principal.family or principal.key_id

@@ -35,6 +35,8 @@ class Call:
     """Of a replay: what a record has under `models`, which answers in their place."""
     fresh: bool = False
     """Of a replay that asks the judges once more: what they answered before is left aside."""
+    tenant: str | None = None
+    """Who asks; what judges answered to others is not remembered for them."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Caller:
         return CallTools(
             self.keeper, self.turns, meter, watch,
             models=self.models, prompt=call.prompt, recorded=recorded, fresh=call.fresh,
+            tenant=call.tenant,
         )  # fmt: skip
 
     async def _wait(self, task: asyncio.Task[Any], watch: Stopwatch) -> None:

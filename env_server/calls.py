@@ -7,6 +7,7 @@ minute is given up: everything unanswered becomes a fault, and the service says 
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class _Ticket:
     answer: "asyncio.Future[Reply]"
     """Of the server's loop; only its state is read on the other."""
     priority: Priority
+    tenant: str | None
     making: "asyncio.Task[None] | None" = None
     """Of the other loop, while it is under way."""
 
@@ -76,7 +78,8 @@ class CallPool:
         self._config, self._keeper, self.models, self._patience_s = config, keeper, models, patience_s
         self._caller = Caller(keeper, models, asyncio.Semaphore(parallel), config.timeout_s)
         self._thread = LoopThread("calls")
-        self._queue = FairQueue[_Ticket]()
+        self._queues = defaultdict[Line, FairQueue[_Ticket]](FairQueue)
+        """One for each rewarder: it has places of its own, so its calls compete with no other's."""
         self._under_way: dict[Line, set[_Ticket]] = {}
         self._unanswered: set[_Ticket] = set()
         self._answered, self._answered_per_s = 0, 0.0
@@ -109,12 +112,14 @@ class CallPool:
                 retry_after_s=pause_s(excess, self._answered_per_s),
             )
 
-    def submit(self, calls: Sequence[Call], priority: Priority = Priority.NORMAL) -> "list[asyncio.Future[Reply]]":
+    def submit(
+        self, calls: Sequence[Call], priority: Priority = Priority.NORMAL, tenant: str | None = None
+    ) -> "list[asyncio.Future[Reply]]":
         """Take the calls, whether or not there is room; every future is answered, in the order of the calls.
 
         Whoever does not wait any more cancels the future, and with it the call.
         """
-        tickets = [_Ticket(call, self._home.create_future(), priority) for call in calls]
+        tickets = [_Ticket(call, self._home.create_future(), priority, tenant) for call in calls]
         self._unanswered.update(tickets)
         for ticket in tickets:
             ticket.answer.add_done_callback(partial(self._forget, ticket))
@@ -173,14 +178,15 @@ class CallPool:
 
     def _enqueue(self, tickets: Sequence[_Ticket]) -> None:
         for ticket in tickets:
-            self._queue.put(ticket)
-        self._begin()
+            self._queues[ticket.line].put(ticket)
+        for line in {ticket.line for ticket in tickets}:
+            self._begin(line)
 
-    def _begin(self) -> None:
+    def _begin(self, line: Line) -> None:
         """What may be under way. A rewarder that hangs holds its own places alone, whatever it does."""
-        while taken := self._queue.take(self._has_place, lambda *_: 1, lambda _: 1.0):
+        while taken := self._queues[line].take(None, self._has_place, lambda *_: 1, lambda _: 1.0):
             for ticket in taken:
-                self._under_way.setdefault(ticket.line, set()).add(ticket)
+                self._under_way.setdefault(line, set()).add(ticket)
                 ticket.making = asyncio.create_task(self._make(ticket))
                 ticket.making.add_done_callback(partial(self._made, ticket))
 
@@ -194,17 +200,17 @@ class CallPool:
 
     def _made(self, ticket: _Ticket, _: "asyncio.Task[None]") -> None:
         self._under_way[ticket.line].discard(ticket)
-        self._begin()
+        self._begin(ticket.line)
 
     def _abandon(self, ticket: _Ticket) -> None:
         """Nobody waits for it any more, in the queue or under way."""
         if ticket.making is not None:
             ticket.making.cancel()
         else:
-            self._queue.sweep()
+            self._queues[ticket.line].sweep()
 
     async def _wind_up(self) -> None:
-        self._queue.clear()
+        self._queues.clear()
         making = [ticket.making for held in self._under_way.values() for ticket in held if ticket.making]
         for one in making:
             one.cancel()

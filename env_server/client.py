@@ -26,6 +26,10 @@ T = TypeVar("T")
 Priority = Literal["interactive", "normal", "background"]
 EVERY_REWARD = RecordFilter()
 _RETRIED_STATUSES = {409, 429, 502, 503, 504}
+RETRIES = 18
+"""With the pauses between them they last a minute at least: for longer than the service takes to start again."""
+_LEAST_SILENCE_S = 30.0
+"""Of a stream before it is given up: it says every ten seconds that it lives, and who hangs up has it begin again."""
 _LONGEST_PAUSE_S = 10.0
 _LONGEST_WISH_S = 60.0
 """A service that wants to be left alone for longer is asked after so long all the same."""
@@ -47,14 +51,17 @@ class RequestRefused(AssayError):
 class AsyncRewardClient:
     """The asynchronous core."""
 
-    def __init__(self, base_url: str, *, key: str | None = None, timeout_s: float = 120.0, retries: int = 5) -> None:
+    def __init__(
+        self, base_url: str, *, key: str | None = None, timeout_s: float = 120.0, retries: int = RETRIES
+    ) -> None:
         """Connect lazily to a service.
 
         Args:
             base_url: its address.
             key: where it asks for one; what `ASSAY_KEY` holds, or the file that `ASSAY_KEY_FILE` names, if not given.
-            timeout_s: for one try.
-            retries: tries after the first one of a request that fails.
+            timeout_s: for one try; a stream may be silent for 30 seconds at least.
+            retries: tries after the first one of a request that fails. If there are any, a request that is still being
+                answered, though we were cut off from it or lost patience, is asked for again for as long as it takes.
 
         Raises:
             ConfigError: the address is none or has a password in it, or the key cannot be read or used.
@@ -69,6 +76,7 @@ class AsyncRewardClient:
         except httpx.InvalidURL as error:
             raise ConfigError(f"{base_url!r} is no address of a reward service: {error}") from error
         self._retries = retries
+        self._streaming = httpx.Timeout(timeout_s, read=max(timeout_s, _LEAST_SILENCE_S))
 
     async def score(
         self,
@@ -142,7 +150,8 @@ class AsyncRewardClient:
                     yield part
             if not reading.missing:
                 return
-            attempt = attempt + 1 if reading.missing == missing else 0
+            if not (refused.under_way and self._retries):
+                attempt = attempt + 1 if reading.missing == missing else 0
             if attempt > self._retries:
                 raise self._unreachable("POST", "/v1/score", refused.why)
             await asyncio.sleep(max(refused.retry_after_s, _pause_s(attempt)))
@@ -197,9 +206,9 @@ class AsyncRewardClient:
 
     async def _persist(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Send a request that may be sent twice until it is answered. Raises as `score` does."""
-        last = "no attempt was made"
-        for attempt in range(self._retries + 1):
-            pause_s = _pause_s(attempt)
+        last, failed = "no attempt was made", 0
+        while True:
+            pause_s, under_way = _pause_s(failed), False
             try:
                 response = await self._http.request(method, path, **request)
             except httpx.UnsupportedProtocol as error:
@@ -211,9 +220,11 @@ class AsyncRewardClient:
                     return _accepted(response)
                 last = f"status {response.status_code}"
                 pause_s = max(pause_s, _retry_after_s(response))
-            if attempt < self._retries:
-                await asyncio.sleep(pause_s)
-        raise self._unreachable(method, path, last)
+                under_way = response.status_code == httpx.codes.CONFLICT
+            failed += not (under_way and self._retries)
+            if failed > self._retries:
+                raise self._unreachable(method, path, last)
+            await asyncio.sleep(pause_s)
 
     async def _connected(
         self, reading: StreamReading, refused: "_Refused", **request: Any
@@ -221,9 +232,10 @@ class AsyncRewardClient:
         """What comes over one connection, until it ends or breaks; says in `refused` why it may be tried again."""
         reading.reconnect()
         try:
-            async with self._http.stream("POST", "/v1/score", **request) as response:
+            async with self._http.stream("POST", "/v1/score", timeout=self._streaming, **request) as response:
                 if response.status_code in _RETRIED_STATUSES:
                     refused.why, refused.retry_after_s = f"status {response.status_code}", _retry_after_s(response)
+                    refused.under_way = response.status_code == httpx.codes.CONFLICT
                     return
                 if not response.is_success:
                     await response.aread()
@@ -260,7 +272,9 @@ class AsyncRewardClient:
 class RewardClient:
     """The synchronous face of `AsyncRewardClient`, for one thread. Use it as a context manager."""
 
-    def __init__(self, base_url: str, *, key: str | None = None, timeout_s: float = 120.0, retries: int = 5) -> None:
+    def __init__(
+        self, base_url: str, *, key: str | None = None, timeout_s: float = 120.0, retries: int = RETRIES
+    ) -> None:
         """As `AsyncRewardClient`."""
         self._core = AsyncRewardClient(base_url, key=key, timeout_s=timeout_s, retries=retries)
         self._runner = asyncio.Runner()
@@ -344,7 +358,7 @@ def _headers(idempotency_key: str | None, priority: Priority, deadline_s: float 
     if priority != "normal":
         headers["x-assay-priority"] = priority
     if deadline_s is not None:
-        headers["x-assay-deadline-s"] = f"{deadline_s:.3f}"
+        headers["x-assay-deadline-s"] = f"{max(deadline_s, 0.001) if deadline_s > 0 else deadline_s:.3f}"
     return headers
 
 
@@ -358,11 +372,12 @@ class _Refused:
 
     why: str = "the answer was cut"
     retry_after_s: float = 0.0
+    under_way: bool = False
+    """An earlier connection's request is still being answered."""
 
 
 def _pause_s(attempt: int) -> float:
-    longest_s: float = 0.1 * 2**attempt
-    return min(_LONGEST_PAUSE_S, longest_s) * random.uniform(0.5, 1.0)
+    return min(_LONGEST_PAUSE_S, 0.1 * 2.0 ** min(attempt, 16)) * random.uniform(0.5, 1.0)
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:

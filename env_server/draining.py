@@ -24,11 +24,13 @@ _CLOSE = (b"connection", b"close")
 class Departure:
     """What SIGTERM and SIGINT mean: the first asks to leave, the second leaves at once.
 
-    Nothing that was answered is lost by the second either: it is no worse than `kill -9`.
+    Nothing that was answered is lost by the second either: it is no worse than `kill -9`. One of several processes
+    heeds the first alone: it may come from its supervisor, because that has gone, and from whoever stops all of them,
+    at the same time. Who is in a hurry tells the supervisor twice.
     """
 
-    def __init__(self) -> None:
-        self._asked = 0
+    def __init__(self, *, heeds_second: bool = True) -> None:
+        self._asked, self._heeds_second = 0, heeds_second
         self._begin: Callable[[], object] | None = None
 
     def heed_signals(self) -> None:
@@ -45,7 +47,9 @@ class Departure:
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         self._asked += 1
         if self._asked > 1:
-            os._exit(128 + number)
+            if self._heeds_second:
+                os._exit(128 + number)
+            return
         if self._begin is None:
             raise SystemExit(0)
         self._begin()

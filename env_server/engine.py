@@ -21,7 +21,7 @@ from env_server.problems import problem_of
 from env_server.redaction import Redactor
 from env_server.rubric_book import BoundRubric, RubricBook
 from env_server.schemas import Item, Problem, RawItem, Run, ScoredItem, ScoreResponse, Status
-from env_server.terms import STANDARD, Priority, Terms
+from env_server.terms import STANDARD, Terms
 from env_server.verdict_cache import Answer, Key, Remembered, VerdictCache, key_of
 from env_server.worker_pools import WorkerPools
 from env_server.worker_process import Job, Reply
@@ -50,13 +50,12 @@ class _Prepared:
     references: tuple[BaseModel | None, ...]
     """What each part's rewarder reads of the task's reference."""
 
-    @property
-    def jobs(self) -> Iterator[Job | Call]:
+    def jobs(self, tenant: str | None) -> Iterator[Job | Call]:
         """What there is to be done, part by part."""
         completion, reference = self.item.completion.document, self.item.task.reference
         for (part, spec), read in zip(self.bound.parts, self.references, strict=True):
             if spec.is_async:
-                yield Call(spec, completion, read, part.params, self.item.task.prompt)
+                yield Call(spec, completion, read, part.params, self.item.task.prompt, tenant=tenant)
             else:
                 yield Job(spec.name, completion, spec.project(reference), part.params)
 
@@ -95,7 +94,8 @@ class Engine:
         """Score items and answer them in order, as the JSON of a `ScoreResponse`.
 
         An item that is wrong, or that we fail to score, leaves its neighbours alone. The answer is returned only
-        after every scored or unscored item is durable in the ledger. Cancelled, it leaves no job behind.
+        after every scored or unscored item is durable in the ledger. Cancelled, it leaves no job behind. An answer that
+        another try may better is recorded, but kept under no key.
 
         Raises:
             Overloaded: too much is waiting; nothing was recorded.
@@ -113,7 +113,8 @@ class Engine:
         if self.ledger:
             tenant = terms.principal.tenant
             entries = [one.record(run, tenant, self.redactor) async for one in giving_way(scored)]
-            kept = KeptReply(keep.key, keep.request_digest, self._kept(response, entries)) if keep else None
+            lasts = keep is not None and not any(one.may_be_mended for one in scored)
+            kept = KeptReply(keep.key, keep.request_digest, self._kept(response, entries)) if keep and lasts else None
             with tracing.span("ledger.append", records=len(entries)), self.metrics.append_s.time():
                 await self.ledger.append(entries, kept)
         self.metrics.answered((one.breakdown for one in scored), invalid=len(prepared) - len(scored))
@@ -144,27 +145,29 @@ class Engine:
         Raises:
             Overloaded: not all of them fit.
         """
-        return await in_time(self._submit(jobs, terms.priority), terms)
+        return await in_time(self._submit(jobs, terms), terms)
 
     async def _judge_once(self, entries: Sequence[_Prepared], terms: Terms) -> list[Reply]:
         """As `judge`, but nothing is computed whose verdict is known or on its way. Raises Overloaded."""
-        jobs = [job for entry in entries for job in entry.jobs]
+        tenant = terms.principal.tenant
+        jobs = [job for entry in entries for job in entry.jobs(tenant)]
         if terms.left_s is not None and terms.left_s <= 0:
             return [given_up() for _ in jobs]
         if not self.verdicts.is_on:
             return await self.judge(jobs, terms)
-        keys = [key async for entry in giving_way(entries) for key in entry.keys(terms.principal.tenant)]
+        keys = [key async for entry in giving_way(entries) for key in entry.keys(tenant)]
         answers = self.verdicts.answers(
-            keys, terms.priority, lambda places: self._submit([jobs[place] for place in places], terms.priority)
+            keys, terms.priority, lambda places: self._submit([jobs[place] for place in places], terms)
         )
         return await in_time(answers, terms)
 
-    def _submit(self, jobs: Sequence[Job | Call], priority: Priority) -> list[Answer]:
+    def _submit(self, jobs: Sequence[Job | Call], terms: Terms) -> list[Answer]:
         pure = [job for job in jobs if isinstance(job, Job)]
         calls = [job for job in jobs if isinstance(job, Call)]
-        self.pool.require_room(len(pure))
+        self.pool.require_room(pure)
         self.calls.require_room(len(calls))
-        computing, waiting = iter(self.pool.submit(pure, priority)), iter(self.calls.submit(calls, priority))
+        whose = terms.priority, terms.principal.tenant
+        computing, waiting = iter(self.pool.submit(pure, *whose)), iter(self.calls.submit(calls, *whose))
         answers = [next(computing if isinstance(job, Job) else waiting) for job in jobs]
         tracing.watch_calls((job.spec.name if isinstance(job, Call) else job.rewarder for job in jobs), answers)
         return answers
@@ -187,6 +190,12 @@ class _Scored:
     @property
     def status(self) -> Status:
         return Status.UNSCORED if self.breakdown.reward is None else Status.SCORED
+
+    @property
+    def may_be_mended(self) -> bool:
+        """Whether another try may score what this one could not."""
+        fault = self.breakdown.fault
+        return self.breakdown.reward is None and fault is not None and fault.retryable
 
     def answer(self, *, explain: bool) -> ScoredItem:
         item, breakdown, rubric = self.entry.item, self.breakdown, self.entry.bound.rubric

@@ -7,16 +7,25 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from anyio import to_thread
+from starlette.requests import HTTPConnection
 
 from env_server.engine import KeepReply
 from env_server.ledger.kept_replies import KeptReply, KeyTaken, in_tenant
 from env_server.ledger.writer import LedgerWriter
+from env_server.terms import single_header
 from rewarders.digests import digest_bytes
 from rewarders.errors import IdempotencyConflict, LedgerError, RequestError
 
+HEADER = "Idempotency-Key"
 MAX_KEY_CHARS = 200
+_NOT_LOOKED_UP = "whether there is an answer under the Idempotency-Key could not be found out"
 _Kept = tuple[str, bytes] | None
 """Request digest and answer, where there are any."""
+
+
+def key_of(connection: HTTPConnection) -> str | None:
+    """The key that was sent, if one was. Raises RequestError: there are two."""
+    return single_header(connection, HEADER)
 
 
 class Replays:
@@ -64,7 +73,7 @@ class Replays:
             request_digest = f"{digest_bytes(body)} in parts"
             kept: Mapping[int, bytes] = {}
             if self._ledger and not await self._claim(self._ledger, key, request_digest):
-                kept = await to_thread.run_sync(_parts_of, self._ledger, key, count)
+                kept = await to_thread.run_sync(_parts_of, self._ledger, key, request_digest, count)
             yield KeptParts(key, request_digest, kept)
 
     @staticmethod
@@ -105,19 +114,31 @@ class KeptParts:
     """Those that there are already, by number."""
 
     async def answer(self, number: int, compute: Callable[[KeepReply], Awaitable[bytes]]) -> bytes:
-        """The kept part of this number, or a newly computed one, which is then kept."""
+        """The kept part of this number, or a newly computed one, which is then kept.
+
+        Raises:
+            RequestError: a part of another body's answer is kept under the key still.
+        """
         if (kept := self.kept.get(number)) is not None:
             return kept
         try:
             return await compute(KeepReply(_name(self.key, number), self.request_digest))
         except KeyTaken as taken:  # by another process, or by the request whose connection broke
-            return taken.kept.body
+            return _of_this_body(taken.kept, self.request_digest)
 
 
-def _parts_of(ledger: LedgerWriter, key: str, count: int) -> dict[int, bytes]:
+def _parts_of(ledger: LedgerWriter, key: str, request_digest: str, count: int) -> dict[int, bytes]:
     """Blocks on the database."""
-    found = {number: ledger.kept_reply(_name(key, number)) for number in range(count)}
-    return {number: part[1] for number, part in found.items() if part}
+    found = ledger.kept_replies([_name(key, number) for number in range(count)])
+    names = {_name(key, number): number for number in range(count)}
+    return {names[name]: _of_this_body(part, request_digest) for name, part in found.items()}
+
+
+def _of_this_body(kept: KeptReply, request_digest: str) -> bytes:
+    """A part is forgotten after the key itself: who was given the key anew may meet one."""
+    if kept.request_digest != request_digest:
+        _refuse_other_body()
+    return kept.body
 
 
 def _name(key: str, number: int) -> str:
@@ -146,25 +167,38 @@ class _Lookups:
         self._waiting[key] = answer
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(self._ended)
         return await answer
 
     async def _read(self) -> None:
         while self._waiting:
-            asked, self._waiting = self._waiting, {}
-            try:
-                found = await to_thread.run_sync(self._find, list(asked))
-            except LedgerError as error:
-                for answer in _unanswered(asked.values()):
-                    answer.set_exception(error)
-                continue
+            await self._look_up()
+
+    def _ended(self, reading: asyncio.Task[None]) -> None:
+        """Whoever waits still, and for nobody else, is told now: it was no end as it should be."""
+        if reading is self._reading:
+            _fail(self._waiting.values(), LedgerError(_NOT_LOOKED_UP))
+            self._waiting.clear()
+
+    async def _look_up(self) -> None:
+        """Answer everybody who waits now, whatever becomes of it."""
+        asked, self._waiting = self._waiting, {}
+        try:
+            found = await to_thread.run_sync(self._find, list(asked))
             for key, kept in found.items():
-                for answer in _unanswered([asked[key]]):
-                    answer.set_result(kept)
+                if not asked[key].done():  # the request may have been given up
+                    asked[key].set_result(kept)
+        except LedgerError as error:
+            _fail(asked.values(), error)
+        finally:
+            _fail(asked.values(), LedgerError(_NOT_LOOKED_UP))
 
     def _find(self, keys: Sequence[str]) -> dict[str, _Kept]:
         return {key: self._ledger.kept_reply(key) for key in keys}
 
 
-def _unanswered(answers: Iterable["asyncio.Future[_Kept]"]) -> list["asyncio.Future[_Kept]"]:
-    """Without those whose request was given up meanwhile."""
-    return [answer for answer in answers if not answer.done()]
+def _fail(answers: Iterable["asyncio.Future[_Kept]"], why: LedgerError) -> None:
+    """Those that are still waited for."""
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(why)

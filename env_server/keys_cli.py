@@ -12,6 +12,7 @@ from rich.table import Table
 
 from env_server import record_options as options
 from env_server.config import load_config
+from env_server.limits import LEAST_ITEMS_PER_S
 from env_server.principal import KeyLimits, Scope
 from env_server.terminal import AsJson, ConfigFile, err, out, print_json
 from rewarders.errors import ConfigError
@@ -44,8 +45,9 @@ def add(
     """Make a key, and show it this once: only its digest is kept."""
     if not _TENANT.fullmatch(tenant):
         raise ConfigError(f"--tenant is {tenant!r:.80}", hint="small letters, digits, and . _ - between them")
-    if items_per_second is not None and not 0 < items_per_second < float("inf"):
-        raise ConfigError(f"--items-per-second is {items_per_second:g}", hint="give a number over 0")
+    if items_per_second is not None and not LEAST_ITEMS_PER_S <= items_per_second < float("inf"):
+        hint = f"give a number from {LEAST_ITEMS_PER_S:g}, one item in {1 / LEAST_ITEMS_PER_S:.0f} seconds"
+        raise ConfigError(f"--items-per-second is {items_per_second:g}", hint=hint)
     limits = KeyLimits(items_per_s=items_per_second, requests_at_once=requests_at_once)
     with _store(config, data_dir, url) as store:
         issued = store.add(tenant, frozenset(scope or [Scope.SCORE]), limits, _ends_ms(expires_in_days))
@@ -129,7 +131,8 @@ def _document(key: "Key") -> dict[str, Any]:
     return {
         "id": key.id, "tenant": key.tenant, "scopes": sorted(key.scopes), "state": key.state(_now_ms()),
         "created": _date(key.created_ms), "expires": _date(key.expires_ms), "revoked": _date(key.revoked_ms),
-        "used": _date(key.used_ms), "items_per_second": key.limits.items_per_s,
+        "used": _date(key.used_ms), "rotated": _date(key.rotated_ms), "family": key.family,
+        "items_per_second": key.limits.items_per_s,
         "requests_at_once": key.limits.requests_at_once,
     }  # fmt: skip
 

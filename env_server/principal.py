@@ -35,6 +35,8 @@ class Principal:
     """Whose records it writes and sees; None where the service has no keys, and sees all."""
     key_id: str | None = None
     """Names the key in logs and limits; not its secret."""
+    family: str | None = None
+    """The keys that share its limits, if it was rotated."""
     scopes: frozenset[Scope] = frozenset(Scope)
     limits: KeyLimits = field(default_factory=KeyLimits)
 

@@ -6,15 +6,16 @@ written to once this one can score. The configuration comes on standard input, a
 
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from env_server.accepting import Among, Connections
 from env_server.cli import exit_codes
 from env_server.config import ServiceConfig
 from env_server.observing.exposition import SHARED_DIR
+from env_server.observing.shared_folder import used
 from env_server.serving import serve_on
 
 _PR_SET_PDEATHSIG = 1
@@ -22,7 +23,6 @@ _PR_SET_PDEATHSIG = 1
 
 def main(arguments: list[str]) -> None:
     """Serve until told to leave, or until the supervisor is gone."""
-    supervisor = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     listener, report = (socket.socket(fileno=int(one)) for one in arguments[:2])
     config = ServiceConfig.model_validate_json(sys.stdin.buffer.read())
@@ -31,11 +31,9 @@ def main(arguments: list[str]) -> None:
         with report:
             report.send(b"1")
 
-    with exit_codes(), listener:
+    with exit_codes(), listener, used(Path(os.environ[SHARED_DIR])):
         connections = Connections(int(arguments[2]), config.server.workers)
         serve_on(listener, config, ready, Among(int(arguments[3]), connections))
-    if os.getppid() != supervisor:  # then nobody else does it
-        shutil.rmtree(os.environ[SHARED_DIR], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import resource
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -30,6 +32,8 @@ _MOST_UNREAD_MS = 60_000
 """A client that takes nothing of its answer for so long is hung up on: closing waits until all of it was taken."""
 _HANGING_UP_S = 2
 """For connections to be closed once everything that will be answered is."""
+_CLOSING_S, _THREADS_S = 45.0, 5.0
+"""For everything to be closed after that, and then for threads that still compute what nobody waits for."""
 
 
 def serve_forever(config: ServiceConfig, ready: Callable[[str], None]) -> int:
@@ -57,7 +61,7 @@ def serve_forever(config: ServiceConfig, ready: Callable[[str], None]) -> int:
 def serve_on(
     listener: socket.socket, config: ServiceConfig, ready: Callable[[], None], among: Among | None = None
 ) -> None:
-    """Serve in this process on a socket that listens, as `serve_forever`.
+    """Serve in this process on a socket that listens, as `serve_forever`; the process is to end soon after.
 
     Args:
         listener: it is closed at the end.
@@ -67,7 +71,7 @@ def serve_on(
     """
     logs.set_up(config.log, process=among.number if among else None)
     tracing.set_up(config.tracing)
-    departure = Departure()
+    departure = Departure(heeds_second=among is None)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(config, listener, ready, departure, among))
 
@@ -144,10 +148,26 @@ async def _serve(
         say(_log, logging.INFO, "serving", url=_url(listener), build=SERVICE_BUILD, rewarders=len(service.registry))
         await asyncio.wait([serving, leaving], return_when=asyncio.FIRST_COMPLETED)
         await _leave(service, server)
+        late = _end_in(_CLOSING_S, 3, "not everything was closed in time")
         await serving
         leaving.cancel()
         polling.cancel()
+    late.cancel()
+    _end_in(_THREADS_S, 0, "threads were left behind")  # Python waits for each of them, however long it takes
     say(_log, logging.INFO, "stopped")
+
+
+def _end_in(seconds: float, code: int, why: str) -> threading.Timer:
+    """End the process by then, if it has not ended."""
+
+    def end() -> None:
+        say(_log, logging.WARNING, why)
+        os._exit(code)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 async def _leave(service: Service, server: _Server) -> None:

@@ -31,6 +31,8 @@ class ServerConfig(Section):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Server processes that share the address. They share `[workers] processes`, `[calls] at_once`, `[sandbox]
     parallel` and the `at_once` of endpoints too; every other limit is each one's own."""
+    silent_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """One of several whose event loop has done nothing for so long is killed and replaced."""
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     """After SIGTERM `/readyz` says 503 for so long before requests are refused: a load balancer's time to notice."""
     finish_s: Positive = 30.0

@@ -14,7 +14,8 @@ class StreamReading:
         """Of so many items."""
         self._asked = frozenset(range(count))
         self._missing = set(self._asked)
-        self._rest = b""
+        self._rest = list[bytes]()
+        """Pieces of a line that has not ended."""
         self.failed: Problem | None = None
         """Why a group was not answered on this connection, if one was not; the gravest if there are several."""
 
@@ -25,7 +26,8 @@ class StreamReading:
 
     def reconnect(self) -> None:
         """Forget the half of a line that the last connection broke off in."""
-        self._rest, self.failed = b"", None
+        self._rest.clear()
+        self.failed = None
 
     def feed(self, data: bytes) -> list[ScoredPart]:
         """Take what has arrived, and hand out the groups it completes; those that have come before are left out.
@@ -33,8 +35,12 @@ class StreamReading:
         Raises:
             ValueError: this is no answer to the batch.
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        return [part for line in lines if line for part in self._read(line)]
+        *ends, rest = data.split(b"\n")
+        if ends:
+            ends[0] = b"".join([*self._rest, ends[0]])
+            self._rest.clear()
+        self._rest.append(rest)
+        return [part for line in ends if line for part in self._read(line)]
 
     def _read(self, line: bytes) -> list[ScoredPart]:
         match _LINE.validate_json(line):

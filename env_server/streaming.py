@@ -82,29 +82,34 @@ def groups_of(items: Sequence[RawItem]) -> list[tuple[int, ...]]:
 async def lines(batch: Batch) -> AsyncGenerator[bytes]:
     """The answer, in pieces of whole lines. Close it to drop what is not done.
 
+    Groups that fail are told of in lines, and stop no other.
+
     Raises:
-        AssayError: the first group that was done has failed; later ones are told of in lines.
+        AssayError: every group failed, and nothing was said before; this is why the first of them did.
     """
     ready: asyncio.Queue[_Line | None] = asyncio.Queue()
     room = asyncio.Semaphore(_MOST_UNDER_WAY)
     working = asyncio.create_task(_answer_all(batch, ready, room))
     working.add_done_callback(lambda _: ready.put_nowait(None))
-    begun, failed = False, 0
+    begun, failed, held = False, 0, list[_Line]()
     try:
         while not (working.done() and ready.empty()):
             done = await _taken(ready)
-            if done and not begun and done[0].error:
-                raise done[0].error
-            begun = begun or bool(done)
             failed += sum(line.items for line in done if line.error)
-            if done or not working.done():
-                yield b"".join(line.text + b"\n" for line in done) or b"\n"
+            held += done
+            is_late = not (done or working.done())
+            if is_late or (held and (begun or not all(line.error for line in held))):
+                begun = True
+                yield b"".join(line.text + b"\n" for line in held) or b"\n"
+                held.clear()
             for _ in done:
                 room.release()
         await working
     finally:
         working.cancel()
         await asyncio.wait({working})
+    if held:  # what is said with a status needs no lines
+        raise next(line.error for line in held if line.error)
     end = StreamEnd(done=True, items=len(batch.items) - failed, failed=failed, groups=len(batch.groups))
     yield end.model_dump_json().encode() + b"\n"
 

@@ -15,10 +15,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
-
-from prometheus_client.multiprocess import mark_process_dead
 
 from env_server.accepting import Connections
 from env_server.config import ServiceConfig
@@ -26,6 +23,7 @@ from env_server.isolation import keep_others_out
 from env_server.observing import logs
 from env_server.observing.exposition import SHARED_DIR
 from env_server.observing.logs import say
+from env_server.observing.shared_folder import fold, shared_folder
 from env_server.section import Section
 
 S = TypeVar("S", bound=Section)
@@ -36,6 +34,8 @@ _HEALTHY_S = 60.0
 """Who served so long did not end because of how it began."""
 _CLOSING_S = 60.0
 """For a server process to close everything, once its requests are finished or given up."""
+_LOOKS = 10
+"""At a process before it is found to be silent. Looks are counted, not seconds: we may have stood still ourselves."""
 _COULD_NOT_FIND_OUT = 3
 
 
@@ -43,7 +43,8 @@ def supervise(config: ServiceConfig, listener: socket.socket, ready: Callable[[]
     """Keep `config.server.workers` processes serving until SIGTERM or SIGINT, which they are passed.
 
     A process that ends is replaced, after a pause that grows while they keep ending. The service ends when one ends
-    before all have served, or before it serves while no other does: that would go on for ever.
+    before all have served, or before it serves while no other does: that would go on for ever. One that serves but
+    does nothing any more is killed, and so replaced. A second signal kills all of them.
 
     Args:
         config: what all of them serve together.
@@ -56,8 +57,8 @@ def supervise(config: ServiceConfig, listener: socket.socket, ready: Callable[[]
     logs.set_up(config.log, process=0)
     if config.plugins.isolated:
         keep_others_out()
-    with TemporaryDirectory(prefix="env-server-metrics-", ignore_cleanup_errors=True) as shared_dir:
-        return asyncio.run(_Supervisor(config, listener, ready, Path(shared_dir)).run())
+    with shared_folder() as folder:
+        return asyncio.run(_Supervisor(config, listener, ready, folder).run())
 
 
 def share_of(config: ServiceConfig, number: int) -> ServiceConfig:
@@ -91,6 +92,8 @@ class _Supervisor:
         self._connections = Connections.shared(config.server.workers)
         self._processes: dict[int, Process] = {}
         self._serving = set[int]()
+        self._ended = set[int]()
+        """Ids of processes whose metrics are not added to those of the others that have ended."""
         self._first_serves = asyncio.Event()
         self._all_have_served = False
         self._left = asyncio.Event()
@@ -138,9 +141,12 @@ class _Supervisor:
                 _send(process, signal.SIGTERM)
             await _tell(process, share_of(self._config, number))
             served = bool(await asyncio.get_running_loop().sock_recv(ours, 1))
+        watching = asyncio.create_task(self._watch(number, process)) if served else None
         if served:
             self._serves(number)
         code = await process.wait()
+        if watching:
+            watching.cancel()
         self._forget(number, process)
         return code, served
 
@@ -151,6 +157,16 @@ class _Supervisor:
             pass_fds=descriptors, stdin=PIPE, env={**os.environ, SHARED_DIR: str(self._shared_dir)},
             process_group=0,  # Ctrl-C is for us to pass on, once
         )  # fmt: skip
+
+    async def _watch(self, number: int, process: Process) -> None:
+        """Kill it once it has been silent for too long."""
+        beat, silent = self._connections.beat(number), 0
+        while silent < _LOOKS:
+            await asyncio.sleep(self._config.server.silent_s / _LOOKS)
+            before, beat = beat, self._connections.beat(number)
+            silent = silent + 1 if beat is not None and beat == before else 0
+        say(_log, logging.ERROR, "a server process does nothing any more", number=number, pid=process.pid)
+        _send(process, signal.SIGKILL)
 
     def _serves(self, number: int) -> None:
         self._serving.add(number)
@@ -164,7 +180,9 @@ class _Supervisor:
         del self._processes[number]
         self._serving.discard(number)
         self._connections.gone(number)
-        mark_process_dead(process.pid, str(self._shared_dir))  # type: ignore[no-untyped-call]
+        self._ended.add(process.pid)
+        if fold(self._shared_dir, self._ended):
+            self._ended.clear()
 
     def _give_up(self, number: int, code: int) -> None:
         say(_log, logging.ERROR, "giving up: a server process ended before it could serve", number=number, code=code)
@@ -172,22 +190,26 @@ class _Supervisor:
         self._leave(signal.SIGTERM)
 
     def _leave(self, number: int) -> None:
-        """Pass the signal on. The second one makes them leave at once; who does not leave in time is killed."""
+        """Pass the signal on. The second one kills them; so does time. They themselves heed only the first."""
         if self._left.is_set():
             self._code = self._code or 128 + number
-        else:
-            settings = self._config.server
-            self._left.set()
-            self._first_serves.set()  # lets those go that wait for it
-            self._listener.close()  # or those who connect would wait for nobody
-            asyncio.get_running_loop().call_later(settings.drain_s + settings.finish_s + _CLOSING_S, self._kill)
-        for process in self._processes.values():
-            _send(process, number)
+            self._send_all(signal.SIGKILL)
+            return
+        settings = self._config.server
+        self._left.set()
+        self._first_serves.set()  # lets those go that wait for it
+        self._listener.close()  # or those who connect would wait for nobody
+        asyncio.get_running_loop().call_later(settings.drain_s + settings.finish_s + _CLOSING_S, self._kill)
+        self._send_all(number)
 
     def _kill(self) -> None:
-        say(_log, logging.ERROR, "server processes did not leave in time", pids=[*self._processes])
+        pids = [process.pid for process in self._processes.values()]
+        say(_log, logging.ERROR, "server processes did not leave in time", pids=pids)
+        self._send_all(signal.SIGKILL)
+
+    def _send_all(self, number: int) -> None:
         for process in self._processes.values():
-            _send(process, signal.SIGKILL)
+            _send(process, number)
 
 
 async def _tell(process: Process, config: ServiceConfig) -> None:

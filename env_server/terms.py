@@ -72,7 +72,7 @@ def terms_of(connection: HTTPConnection) -> Terms:
 
 
 def _deadline(connection: HTTPConnection) -> float | None:
-    given = _header(connection, DEADLINE_HEADER)
+    given = single_header(connection, DEADLINE_HEADER)
     if given is None:
         return None
     if not _SECONDS.fullmatch(given) or not float(given):
@@ -81,14 +81,15 @@ def _deadline(connection: HTTPConnection) -> float | None:
 
 
 def _priority(connection: HTTPConnection) -> Priority:
-    given = _header(connection, PRIORITY_HEADER)
+    given = single_header(connection, PRIORITY_HEADER)
     names = {priority.name.lower(): priority for priority in Priority}
     if given is not None and given not in names:
         raise RequestError(f"{PRIORITY_HEADER} has to be one of {', '.join(names)}", field=PRIORITY_HEADER)
     return Priority.NORMAL if given is None else names[given]
 
 
-def _header(connection: HTTPConnection, name: str) -> str | None:
+def single_header(connection: HTTPConnection, name: str) -> str | None:
+    """The header, if it was sent. Raises RequestError: it was sent more than once."""
     given = connection.headers.getlist(name)
     if len(given) > 1:
         raise RequestError(f"{name} is given {len(given)} times", field=name)

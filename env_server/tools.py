@@ -106,10 +106,11 @@ class CallTools:
         prompt: Sequence[Message] = (),
         recorded: "RecordedModels | None" = None,
         fresh: bool = False,
+        tenant: str | None = None,
     ) -> None:
-        """`recorded` answers in the place of the models; `fresh` has judges answer anew."""
+        """`recorded` answers in the place of the models; `fresh` has judges answer anew; they remember for `tenant`."""
         self._keeper, self._models, self._turns, self._meter, self._watch = keeper, models, turns, meter, watch
-        self._prompt, self._recorded, self._fresh = prompt, recorded, fresh
+        self._prompt, self._recorded, self._fresh, self._tenant = prompt, recorded, fresh, tenant
         self._sandbox: MeteredSandbox | None = None
 
     @property
@@ -121,7 +122,7 @@ class CallTools:
         """The judge of that name. Raises JudgeFault."""
         if self._recorded:
             return self._recorded.judge(name)
-        return MeteredJudge(self._models.judge(name), self._meter, self._watch, self._fresh)
+        return MeteredJudge(self._models.judge(name), self._meter, self._watch, self._fresh, self._tenant)
 
     def reward_model(self, name: str) -> RewardModel:
         """The reward model of that name. Raises ModelFault."""
@@ -156,6 +157,7 @@ class MeteredJudge:
     _watch: Stopwatch
     _fresh: bool = False
     """Whatever the rewarder says."""
+    _tenant: str | None = None
 
     @property
     def name(self) -> str:
@@ -165,7 +167,7 @@ class MeteredJudge:
     async def ask(self, question: Question, sample: int = 0, *, fresh: bool = False) -> JudgeReply:
         """Ask, and put question and answer on the record. Raises JudgeFault."""
         with self._watch.stopped():
-            exchange = await self._inner.ask(question, sample, fresh=fresh or self._fresh)
+            exchange = await self._inner.ask(question, sample, fresh=fresh or self._fresh, tenant=self._tenant)
         self._meter.exchanges.append(exchange.record)
         return exchange.reply
 

@@ -37,7 +37,7 @@ class IsolatedPool:
         """Why its rewarders are answered with faults just now, if they are."""
         return self.plugin.trouble or self.pool.trouble
 
-    def submit(self, jobs: Sequence[Job], priority: Priority) -> "list[asyncio.Future[Reply]]":
+    def submit(self, jobs: Sequence[Job], priority: Priority, tenant: str | None) -> "list[asyncio.Future[Reply]]":
         """As a pool does; one that is in trouble, or full, answers every job with a fault."""
         self.jobs += len(jobs)
         try:
@@ -47,7 +47,7 @@ class IsolatedPool:
         except Overloaded as error:
             answers = [_answered(str(error)) for _ in jobs]
         else:
-            answers = self.pool.submit(jobs, priority)
+            answers = self.pool.submit(jobs, priority, tenant)
         for answer in answers:
             answer.add_done_callback(self._count)
         return answers
@@ -56,11 +56,11 @@ class IsolatedPool:
         if not answer.cancelled() and (fault := answer.result().fault):
             self.faults[fault.kind] += 1
 
-    def describe(self) -> dict[str, Any]:
-        """As JSON."""
-        counts = {"jobs": self.jobs, "faults": dict(self.faults)}
+    def describe(self, *, counts: bool = True) -> dict[str, Any]:
+        """As JSON, with or without what everybody's jobs came to."""
+        counted = {"jobs": self.jobs, "faults": dict(self.faults)} if counts else {}
         names = [spec.name for spec in self.plugin.specs]
-        return {"plugin": self.plugin.name, "trouble": self.trouble, "rewarders": names, **counts}
+        return {"plugin": self.plugin.name, "trouble": self.trouble, "rewarders": names, **counted}
 
 
 @dataclass(frozen=True)
@@ -97,18 +97,20 @@ class WorkerPools:
         """End every process."""
         await asyncio.gather(self.own.close(), *(pool.pool.close() for pool in self.isolated.values()))
 
-    def require_room(self, count: int) -> None:
-        """Raises Overloaded when `count` more jobs would be too many for the service's own workers."""
-        self.own.require_room(count)
+    def require_room(self, jobs: Sequence[Job]) -> None:
+        """Raises Overloaded when those of the jobs that are for the service's own workers would be too many."""
+        self.own.require_room(sum(not self._place(job) for job in jobs) if self.isolated else len(jobs))
 
-    def submit(self, jobs: Sequence[Job], priority: Priority = Priority.NORMAL) -> "list[asyncio.Future[Reply]]":
+    def submit(
+        self, jobs: Sequence[Job], priority: Priority = Priority.NORMAL, tenant: str | None = None
+    ) -> "list[asyncio.Future[Reply]]":
         """Each job where it belongs; the answers are in the order of the jobs."""
         if not self.isolated:
-            return self.own.submit(jobs, priority)
+            return self.own.submit(jobs, priority, tenant)
         places: dict[str, list[Job]] = {}
         for job in jobs:
             places.setdefault(self._place(job), []).append(job)
-        answers = {place: iter(self._pool(place).submit(held, priority)) for place, held in places.items()}
+        answers = {place: iter(self._pool(place).submit(held, priority, tenant)) for place, held in places.items()}
         return [next(answers[self._place(job)]) for job in jobs]
 
     def _place(self, job: Job) -> str:

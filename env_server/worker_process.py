@@ -98,15 +98,17 @@ def main(arguments: list[str]) -> None:
     except AssayError as error:
         control.send(f"error {error}".encode()[:MESSAGE_BYTES])
         return
-    control.send(f"ready {registry.fingerprint}".encode())
     gc.freeze()  # keeps the pages of everything imported shared between workers
-    _nurse(control, registry, memory_bytes)
+    with contextlib.suppress(ConnectionError):  # the server is gone
+        control.send(f"ready {registry.fingerprint}".encode())
+        _nurse(control, registry, memory_bytes)
 
 
 def _own_signals() -> None:
     """Whatever the server inherited: a child that ends has to be waited for, and a spent CPU budget has to kill."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
-    for number in (signal.SIGCHLD, signal.SIGPROF, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM):  # the server's to handle: it finishes what is under way
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGCHLD, signal.SIGPROF):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

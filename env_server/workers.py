@@ -45,6 +45,7 @@ class _Ticket:
     job: Job
     answer: "asyncio.Future[Reply]"
     priority: Priority
+    tenant: str | None = None
     attempt: int = 1
     overstayed: bool = False
     """Whether it took too long for those that are quick."""
@@ -124,14 +125,16 @@ class WorkerPool:
                 retry_after_s=pause_s(excess * mean_s, self.config.processes),
             )
 
-    def submit(self, jobs: Sequence[Job], priority: Priority = Priority.NORMAL) -> "list[asyncio.Future[Reply]]":
+    def submit(
+        self, jobs: Sequence[Job], priority: Priority = Priority.NORMAL, tenant: str | None = None
+    ) -> "list[asyncio.Future[Reply]]":
         """Take the jobs, whether or not there is room; every future is answered, in the order of the jobs.
 
         Whoever does not wait any more cancels the future: a job in the queue is dropped then, and a worker that is
         still at it a moment later is ended.
         """
         loop = asyncio.get_running_loop()
-        tickets = [_Ticket(job, loop.create_future(), priority) for job in jobs]
+        tickets = [_Ticket(job, loop.create_future(), priority, tenant) for job in jobs]
         for ticket in tickets:
             self._queue.put(ticket)
         self._arrived.set()
@@ -220,7 +223,7 @@ class WorkerPool:
         """Wait for jobs of this slot's pace, then take a share of them that leaves work for the other workers."""
         self._free.add(slot)
         try:
-            while not (taken := self._queue.take(partial(self._suits, slot), self._share, self._cost_s)):
+            while not (taken := self._queue.take(slot.slow, partial(self._suits, slot), self._share, self._cost_s)):
                 self._arrived.clear()
                 with suppress(TimeoutError):  # what waits suits this slot as soon as its rewarder has become slow
                     async with asyncio.timeout(_LOOK_AGAIN_S if len(self._queue) else None):
@@ -296,7 +299,10 @@ class WorkerPool:
 
     async def _overstayed(self, worker: Worker, held: deque[_Ticket]) -> list[_Ticket]:
         """Nothing is said of the job: it is begun anew where it disturbs nobody."""
-        held[0].overstayed, held[0].attempt = True, 1
+        overstayed = held.popleft()
+        overstayed.overstayed, overstayed.attempt = True, 1
+        self._queue.put(overstayed)
+        self._arrived.set()
         self._put_back(held)
         self.tally.recycled += 1
         await worker.retire()

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, and_, delete, select, update
 from env_server.audit.selecting import Chosen, Target, notes_about
 from env_server.audit.spans import of_numbers, total
 from env_server.audit.sweeping import sweep_bodies, sweep_replies, wipe
-from env_server.judges.memory import FILE_NAME, Memory
+from env_server.judges.memory import FILE_NAME, Memory, key_of
 from env_server.ledger.codec import unpack
 from env_server.ledger.entry import Entry, Kind, new_id
 from env_server.ledger.merkle import Span
@@ -28,7 +28,7 @@ from env_server.ledger.opening import database_errors, open_to_write
 from env_server.ledger.place import Place
 from env_server.ledger.schema import details, records, writers
 from env_server.ledger.writer import LedgerWriter
-from rewarders.digests import canonical_json, digest
+from rewarders.digests import canonical_json
 from rewarders.errors import LedgerError
 
 _SPANS_AT_ONCE = 100
@@ -179,10 +179,12 @@ def _forget_judges(erasing: _Erasing, places: Places) -> int:
     if data_dir is None or not (data_dir / FILE_NAME).exists():
         return 0
     keys: list[str] = []
+    same_place = (records.c.writer == details.c.writer) & (records.c.seq == details.c.seq)
     with erasing.database.connect().execution_options(read_only=True) as connection:
         for condition in _within(details, places):
-            for packed in connection.scalars(select(details.c.data).where(condition)):
-                keys += _remembered_under(packed)
+            wanted = select(details.c.data, records.c.tenant).join(records, same_place).where(condition)
+            for row in connection.execute(wanted):
+                keys += _remembered_under(row.data, row.tenant)
     try:
         with closing(Memory(data_dir)) as memory:
             return memory.forget(keys)
@@ -190,11 +192,11 @@ def _forget_judges(erasing: _Erasing, places: Places) -> int:
         raise LedgerError(f"judges cannot be made to forget in {data_dir / FILE_NAME}: {error}") from error
 
 
-def _remembered_under(packed: bytes) -> list[str]:
+def _remembered_under(packed: bytes, tenant: str | None) -> list[str]:
     """The keys of a judge's memory for what is on a record; none where the record cannot be read."""
     try:
         parts = json.loads(unpack(packed)).get("models") or []
         exchanges = [one for part in parts if part for one in part["exchanges"] if "question" in one]
-        return [digest([one["identity"], one["question"], one["sample"]]) for one in exchanges]
+        return [key_of(tenant, one["identity"], one["question"], one["sample"]) for one in exchanges]
     except (ValueError, TypeError, KeyError, AttributeError):
         return []

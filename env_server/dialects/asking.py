@@ -1,16 +1,17 @@
 """How a dialect's route asks the engine: the same limits, the same records, the same problem documents."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from env_server.dialects.translation import fault_of
 from env_server.routes.bodies import parse_body, read_body
+from env_server.routes.documents import documented
 from env_server.schemas import RawItem, Run, ScoredItem, ScoreResponse, Status
 from env_server.service import Service, service_of
-from env_server.terms import terms_of
+from env_server.terms import TERMS_PARAMETERS, terms_of
 from rewarders.errors import InvalidTask, NotFound, RequestError, TooLarge, Unavailable, UnknownRubric
 from rewarders.registry import unechoed_problem
 
@@ -29,6 +30,22 @@ class Foreign(BaseModel):
 
 
 F = TypeVar("F", bound=Foreign)
+
+
+async def _begun(request: Request) -> AsyncIterator[None]:
+    """Terms and a place, before the body is read. Raises RequestError, QuotaExceeded."""
+    request.state.terms = terms = terms_of(request)
+    with service_of(request).admission.admitted(terms.principal) as request.state.admitted:
+        yield
+
+
+begins = Depends(_begun)
+"""For `dependencies` of a router: what `score` goes by."""
+
+
+def documented_asking(model: type[BaseModel]) -> dict[str, Any]:
+    """What OpenAPI says of a route that scores."""
+    return {**documented(model), "parameters": TERMS_PARAMETERS}
 
 
 async def read(request: Request, model: type[F]) -> tuple[F, Any]:
@@ -52,12 +69,12 @@ async def score(request: Request, rubric: str, items: Sequence[RawItem], run: st
         QuotaExceeded: the key has asked for enough just now.
         Overloaded, LedgerError: as `Engine.score`.
     """
-    service, terms = service_of(request), terms_of(request)
+    service, terms, admitted = service_of(request), request.state.terms, request.state.admitted
     require_rubric(service, rubric)
     most = service.config.server.max_completions_per_request
     if len(items) > most:
         raise TooLarge(f"the request holds {len(items)} completions; at most {most} are taken")
-    with service.admission.admitted(terms.principal, len(items)):
+    with admitted.paying(len(items)):
         answer = await service.engine.score(items, Run(id=run) if run else None, terms=terms)
     scored = ScoreResponse.model_validate_json(answer).items
     for index, item in enumerate(scored):

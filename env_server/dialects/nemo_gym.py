@@ -15,6 +15,8 @@ from env_server.dialects.asking import (
     Foreign,
     JsonLabels,
     RunName,
+    begins,
+    documented_asking,
     read,
     require_rewards,
     require_rubric,
@@ -27,7 +29,7 @@ from env_server.routes.documents import PROBLEM_RESPONSES, documented
 from env_server.schemas import ScoredItem
 from env_server.service import service_of
 
-router = APIRouter(prefix="/nemo-gym/{rubric}", responses=PROBLEM_RESPONSES, dependencies=[needs(Scope.SCORE)])
+router = APIRouter(prefix="/nemo-gym/{rubric}", responses=PROBLEM_RESPONSES, dependencies=[needs(Scope.SCORE), begins])
 
 _LABELS = ("verifier_metadata", "expected_answer", "answer")
 _OURS = ("reward", "reward_components", "mask_sample", "failure_kind", "failure_reason", "assay_record_id")
@@ -90,7 +92,7 @@ class SeedRequest(Foreign):
     resources_session_id: str | None = None
 
 
-@router.post("/verify", openapi_extra=documented(VerifyRequest))
+@router.post("/verify", openapi_extra=documented_asking(VerifyRequest))
 async def verify(
     request: Request, rubric: str, label: LabelField = None, json_labels: JsonLabels = False, run: RunName = None
 ) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from env_server.dialects.asking import (
     Foreign,
     JsonLabels,
     RunName,
+    begins,
+    documented_asking,
     read,
     require_rewards,
     score,
@@ -21,12 +23,12 @@ from env_server.dialects.asking import (
 from env_server.dialects.translation import contributions, item_of, label_of, without_end_marks
 from env_server.keys.scopes import needs
 from env_server.principal import Scope
-from env_server.routes.documents import PROBLEM_RESPONSES, documented
+from env_server.routes.documents import PROBLEM_RESPONSES
 from env_server.schemas import RawItem, ScoredItem
 from env_server.service import service_of
 from rewarders.errors import RequestError
 
-router = APIRouter(responses=PROBLEM_RESPONSES, dependencies=[needs(Scope.SCORE)])
+router = APIRouter(responses=PROBLEM_RESPONSES, dependencies=[needs(Scope.SCORE), begins])
 
 
 class RewardRequest(Foreign):
@@ -38,7 +40,7 @@ class RewardRequest(Foreign):
     labels: list[JsonValue] | None = None
 
 
-@router.post("/openrlhf/{rubric}/get_reward", openapi_extra=documented(RewardRequest))
+@router.post("/openrlhf/{rubric}/get_reward", openapi_extra=documented_asking(RewardRequest))
 async def get_reward(
     request: Request, rubric: str, json_labels: JsonLabels = False, run: RunName = None
 ) -> dict[str, Any]:

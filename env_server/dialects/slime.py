@@ -13,6 +13,8 @@ from env_server.dialects.asking import (
     Foreign,
     JsonLabels,
     RunName,
+    begins,
+    documented_asking,
     read,
     require_rewards,
     score,
@@ -20,10 +22,10 @@ from env_server.dialects.asking import (
 from env_server.dialects.translation import contributions, item_of, label_of, without_end_marks
 from env_server.keys.scopes import needs
 from env_server.principal import Scope
-from env_server.routes.documents import PROBLEM_RESPONSES, documented
+from env_server.routes.documents import PROBLEM_RESPONSES
 from env_server.service import service_of
 
-router = APIRouter(responses=PROBLEM_RESPONSES, dependencies=[needs(Scope.SCORE)])
+router = APIRouter(responses=PROBLEM_RESPONSES, dependencies=[needs(Scope.SCORE), begins])
 
 Form = Annotated[Literal["number", "object"], Query(alias="as")]
 
@@ -37,7 +39,7 @@ class Sample(Foreign):
     label: JsonValue = None
 
 
-@router.post("/slime/{rubric}", openapi_extra=documented(Sample))
+@router.post("/slime/{rubric}", openapi_extra=documented_asking(Sample))
 async def reward(
     request: Request, rubric: str, form: Form = "number", json_labels: JsonLabels = False, run: RunName = None
 ) -> float | dict[str, float]:

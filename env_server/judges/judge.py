@@ -10,7 +10,7 @@ from typing import Any
 
 from env_server.config import JudgeConfig
 from env_server.judges.endpoint import Endpoint, Refused, Unanswered
-from env_server.judges.memory import Memory
+from env_server.judges.memory import Memory, key_of
 from env_server.judges.spending import Account, Purse, Usage
 from env_server.observing.tallies import JudgeTally
 from rewarders.digests import digest
@@ -32,6 +32,8 @@ _TELLING = {
     *("url", "model", "temperature", "resample_temperature", "max_tokens", "response_format", "top_logprobs", "extra")
 }
 """Settings that can change what a judge answers; the others say how it is reached and spared."""
+_Asked = tuple[str | None, str, int]
+"""Tenant, digest of the question, number of the sample."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class ConfiguredJudge:
         self.endpoint = endpoint or Endpoint(f"judge {name}", config, JudgeFault)
         self._url = f"{config.url.rstrip('/')}/chat/completions"
         self._reported: dict[str, Any] | None = None
-        self._under_way: dict[tuple[str, int], asyncio.Task[Exchange]] = {}
+        self._under_way: dict[_Asked, asyncio.Task[Exchange]] = {}
 
     @property
     def identity(self) -> str:
@@ -65,19 +67,21 @@ class ConfiguredJudge:
         settings = self.config.model_dump(mode="json", include=_TELLING)
         return digest([settings, PROMPT_VERSION, PARSER_VERSION, reported])
 
-    async def ask(self, question: Question, sample: int = 0, *, fresh: bool = False) -> Exchange:
-        """Ask, join whoever is asking the same just now, or remember. Raises JudgeFault."""
-        key = (question.digest, sample)
+    async def ask(
+        self, question: Question, sample: int = 0, *, fresh: bool = False, tenant: str | None = None
+    ) -> Exchange:
+        """Ask, join whoever of the tenant is asking the same just now, or remember. Raises JudgeFault."""
+        key = (tenant, question.digest, sample)
         if fresh:
-            return await self._ask(question, sample)
-        if known := self._remembered(question, sample):
+            return await self._ask(question, sample, tenant)
+        if known := self._remembered(question, sample, tenant):
             self.tally.remembered += 1
             return known
         if joined := self._under_way.get(key):
             self.tally.remembered += 1
             exchange = await asyncio.shield(joined)
             return Exchange(exchange.reply, {**exchange.record, "cached": True})
-        asking = asyncio.create_task(self._ask(question, sample))
+        asking = asyncio.create_task(self._ask(question, sample, tenant))
         self._under_way[key] = asking
         asking.add_done_callback(lambda task: self._forget(key, task))
         return await asyncio.shield(asking)  # whoever asked may go; the others want to know
@@ -89,17 +93,17 @@ class ConfiguredJudge:
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
         await self.endpoint.close()
 
-    def _forget(self, key: tuple[str, int], task: "asyncio.Task[Exchange]") -> None:
+    def _forget(self, key: _Asked, task: "asyncio.Task[Exchange]") -> None:
         del self._under_way[key]
         if not task.cancelled():
             task.exception()  # nobody may be left to be told
 
-    def _remembered(self, question: Question, sample: int) -> Exchange | None:
+    def _remembered(self, question: Question, sample: int, tenant: str | None) -> Exchange | None:
         """Nothing until the endpoint has said in this process who it is, which is part of the key."""
-        record = self._memory.reply(_key(self.identity, question, sample))
+        record = self._memory.reply(key_of(tenant, self.identity, question.digest, sample))
         return Exchange(reply_of(question, record), {**record, "cached": True}) if record else None
 
-    async def _ask(self, question: Question, sample: int) -> Exchange:
+    async def _ask(self, question: Question, sample: int, tenant: str | None) -> Exchange:
         nonce = secrets.token_hex(_NONCE_BYTES)
         body = self._body(question, nonce, sample)
         account = Account(self.purse, _most(body))
@@ -120,7 +124,7 @@ class ConfiguredJudge:
         }
         reply = reply_of(question, record)
         if reply.answers is not None:
-            self._memory.keep(_key(record["identity"], question, sample), record)
+            self._memory.keep(key_of(tenant, record["identity"], question.digest, sample), record)
         return Exchange(reply, {**record, "problem": reply.problem, "cached": False})
 
     def _body(self, question: Question, nonce: str, sample: int) -> dict[str, Any]:
@@ -191,11 +195,6 @@ class ConfiguredJudge:
             return account.give_back()
         account.settle(_counted(document) or _most(body))
         self._reported = _reported(document)
-
-
-def _key(identity: str, question: Question, sample: int) -> str:
-    """What a reply is remembered under."""
-    return digest([identity, question.digest, sample])
 
 
 def reply_of(question: Question, record: dict[str, Any]) -> JudgeReply:

@@ -1,7 +1,8 @@
 """What judges answered, and what they have used, in one SQLite file of the data directory.
 
-Replies are found by the digest of everything that could change them, the judge's whole identity included. A reply that
-could not be read is not kept. What was used is added up for good: a budget outlives a restart.
+Replies are found by the digest of everything that could change them, the judge's whole identity included, and of whose
+question it was: no tenant meets what another asked, not even by the clock. A reply that could not be read is not kept.
+What was used is added up for good: a budget outlives a restart.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rewarders.digests import digest
 from rewarders.errors import ConfigError
 
 FILE_NAME = "judges.sqlite3"
@@ -20,6 +22,11 @@ CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, body TEXT NOT NULL) WI
 CREATE TABLE IF NOT EXISTS kept (seq INTEGER PRIMARY KEY, key TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS used (judge TEXT PRIMARY KEY, tokens INTEGER NOT NULL, money REAL NOT NULL);
 """
+
+
+def key_of(tenant: str | None, identity: str, question: str, sample: int) -> str:
+    """What a reply is remembered under; `identity` and `question` are digests."""
+    return digest([*([tenant] if tenant is not None else []), identity, question, sample])
 
 
 class Memory:

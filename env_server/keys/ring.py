@@ -5,6 +5,10 @@ import asyncio
 import hmac
 import logging
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from env_server.keys.errors import Unauthorized
 from env_server.keys.secret import digest_of, id_of
@@ -18,6 +22,10 @@ FRESH_S = 5.0
 _STRANGERS_S = 0.5
 """For a key that is not known the keys are read anew, so often at most: it may just have been made."""
 _NOTED_EVERY_MS = 60_000
+_THREADS = 2
+"""Of its own: who is let in must not wait for bodies that are parsed. One reads while the other waits to write."""
+P = ParamSpec("P")
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +34,7 @@ class KeyRing:
 
     def __init__(self, store: KeyStore, *, fresh_s: float = FRESH_S) -> None:
         self._store = store
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="keys")
         self._fresh_s = fresh_s
         self._known: dict[str, Key] = {}
         self._read_s = float("-inf")
@@ -54,7 +63,11 @@ class KeyRing:
     async def close(self) -> None:
         """Finish what is being written, and let go of the database."""
         await asyncio.gather(*self._noting)
+        self._threads.shutdown(wait=False)
         self._store.close()
+
+    async def _aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
 
     async def _look_again(self) -> None:
         now_s = time.monotonic()
@@ -71,7 +84,7 @@ class KeyRing:
     async def _read(self) -> None:
         began_s = time.monotonic()
         try:
-            self._known = {key.id: key for key in await asyncio.to_thread(self._store.all)}
+            self._known = {key.id: key for key in await self._aside(self._store.all)}
             self._read_s = began_s
         finally:
             self._reading = None
@@ -86,6 +99,6 @@ class KeyRing:
 
     async def _write_use(self, key_id: str, now_ms: int) -> None:
         try:
-            await asyncio.to_thread(self._store.note_use, key_id, now_ms)
+            await self._aside(self._store.note_use, key_id, now_ms)
         except LedgerError:  # nobody is refused for that
             say(_log, logging.WARNING, "a key's use could not be noted", key=key_id)

@@ -8,6 +8,12 @@ from env_server.keys.errors import Forbidden
 from env_server.principal import Scope, principal_of
 
 
+def require(request: Request, *scopes: Scope) -> None:
+    """Raises Forbidden: the key has none of the scopes."""
+    if not principal_of(request).scopes.intersection(scopes):
+        raise Forbidden(f"the key has not the scope {' or '.join(sorted(scopes))}")
+
+
 class Needs:
     """Lets in whose key has one of the scopes."""
 
@@ -16,8 +22,7 @@ class Needs:
 
     async def __call__(self, request: Request) -> None:
         """Raises Forbidden."""
-        if not self.scopes & principal_of(request).scopes:
-            raise Forbidden(f"the key has not the scope {' or '.join(sorted(self.scopes))}")
+        require(request, *self.scopes)
 
 
 def needs(*scopes: Scope) -> Any:

@@ -27,13 +27,19 @@ class Key:
     created_ms: int
     expires_ms: int | None = None
     revoked_ms: int | None = None
+    family: str | None = None
+    """Id of the first of the keys that were made one of the other; None for that one."""
+    rotated_ms: int | None = None
+    """When another was made of it."""
     used_ms: int | None = None
     """About when it was last used: to the minute."""
 
     @property
     def principal(self) -> Principal:
         """Who asks with it."""
-        return Principal(tenant=self.tenant, key_id=self.id, scopes=self.scopes, limits=self.limits)
+        return Principal(
+            tenant=self.tenant, key_id=self.id, family=self.family or self.id, scopes=self.scopes, limits=self.limits
+        )
 
     def state(self, now_ms: int) -> str:
         """`active`, `expired` or `revoked`."""
@@ -84,6 +90,8 @@ class KeyStore:
     def rotate(self, key_id: str, overlap_ms: int, expires_ms: int | None) -> Issued:
         """Make a key that is good for the same, and let the old one end `overlap_ms` from now, or earlier if it would.
 
+        They share their limits. A key is rotated once: what counts then is the new one.
+
         Args:
             key_id: the old one.
             overlap_ms: how long both count.
@@ -91,7 +99,7 @@ class KeyStore:
 
         Raises:
             NotFound: there is no such key.
-            ConfigError: it does not count any more, so there is nothing to hand over.
+            ConfigError: it does not count any more, or was rotated, so there is nothing to hand over.
         """
         with database_errors("cannot be written for a key"), self._database.begin() as connection:
             old, now_ms = _one(connection, key_id), _now_ms()
@@ -100,8 +108,13 @@ class KeyStore:
             if expires_ms is None and old.expires_ms is not None:
                 expires_ms = now_ms + old.expires_ms - old.created_ms
             ends_ms = min(now_ms + overlap_ms, old.expires_ms or now_ms + overlap_ms)
-            connection.execute(update(keys).where(keys.c.id == key_id).values(expires_ms=ends_ms))
-            return _issue(connection, old.tenant, old.scopes, old.limits, expires_ms)
+            first = (keys.c.id == key_id) & keys.c.rotated_ms.is_(None)
+            made = connection.execute(update(keys).where(first).values(expires_ms=ends_ms, rotated_ms=now_ms))
+            if not made.rowcount:
+                raise ConfigError(
+                    f"key {key_id} was rotated before", hint="rotate the key that was made of it, or make one anew"
+                )
+            return _issue(connection, old.tenant, old.scopes, old.limits, expires_ms, old.family or old.id)
 
     def note_use(self, key_id: str, at_ms: int) -> None:
         """Remember that a key was used."""
@@ -111,12 +124,17 @@ class KeyStore:
 
 
 def _issue(
-    connection: Connection, tenant: str, scopes: frozenset[Scope], limits: KeyLimits, expires_ms: int | None
+    connection: Connection,
+    tenant: str,
+    scopes: frozenset[Scope],
+    limits: KeyLimits,
+    expires_ms: int | None,
+    family: str | None = None,
 ) -> Issued:
     secret = new_secret()
     key = Key(
         id=id_of(secret), digest=digest_of(secret), tenant=tenant, scopes=scopes, limits=limits, created_ms=_now_ms(),
-        expires_ms=expires_ms,
+        expires_ms=expires_ms, family=family,
     )  # fmt: skip
     connection.execute(insert(keys).values(_row(key)))
     return Issued(key, secret)
@@ -126,7 +144,7 @@ def _row(key: Key) -> dict[str, Any]:
     return {
         "id": key.id, "digest": key.digest, "tenant": key.tenant, "scopes": " ".join(sorted(key.scopes)),
         "items_per_s": key.limits.items_per_s, "requests_at_once": key.limits.requests_at_once,
-        "created_ms": key.created_ms, "expires_ms": key.expires_ms,
+        "created_ms": key.created_ms, "expires_ms": key.expires_ms, "family": key.family,
     }  # fmt: skip
 
 
@@ -143,6 +161,7 @@ def _read(connection: Connection, *wanted: ColumnElement[bool]) -> list[Key]:
         Key(
             id=row.id, digest=row.digest, tenant=row.tenant, scopes=_scopes(row.scopes), created_ms=row.created_ms,
             expires_ms=row.expires_ms, revoked_ms=row.revoked_ms, used_ms=row.used_ms,
+            family=row.family, rotated_ms=row.rotated_ms,
             limits=KeyLimits(items_per_s=row.items_per_s, requests_at_once=row.requests_at_once),
         )
         for row in rows

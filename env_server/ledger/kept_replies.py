@@ -57,18 +57,25 @@ def keep(connection: Connection, kept: Sequence[KeptReply], now_s: float) -> Non
 
 
 def taken(connection: Connection, keys: Iterable[str]) -> dict[str, KeptReply]:
-    """What is kept under the keys, by key. Raises SQLAlchemyError."""
+    """What is kept under the keys, by key. Raises SQLAlchemyError, and LedgerError: an answer is damaged."""
     rows = connection.execute(select(replies).where(replies.c.key.in_(list(keys))))
-    return {row.key: KeptReply(row.key, row.request_digest, unpack(row.body)) for row in rows}
+    return {row.key: KeptReply(row.key, row.request_digest, _unpacked(row.body)) for row in rows}
 
 
 def find(connection: Connection, key: str, oldest_s: float) -> tuple[str, bytes] | None:
-    """Request digest and answer kept under the key since a time, if any. Raises SQLAlchemyError."""
+    """Request digest and answer kept under the key since a time, if any. Raises as `taken`."""
     fresh = (replies.c.key == key) & (replies.c.at_s >= oldest_s)
     row = connection.execute(select(replies.c.request_digest, replies.c.body).where(fresh)).one_or_none()
-    return (row.request_digest, unpack(row.body)) if row else None
+    return (row.request_digest, _unpacked(row.body)) if row else None
 
 
 def forget(connection: Connection, oldest_s: float) -> None:
     """Remove what was kept before a time. Raises SQLAlchemyError."""
     connection.execute(delete(replies).where(replies.c.at_s < oldest_s))
+
+
+def _unpacked(body: bytes) -> bytes:
+    try:
+        return unpack(body)
+    except ValueError as error:
+        raise LedgerError(f"an answer that was kept under an Idempotency-Key is damaged: {error}") from error

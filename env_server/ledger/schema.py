@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: the schema that is described here."""
 metadata = MetaData()
 
@@ -165,5 +165,8 @@ keys = Table(
     Column("expires_ms", BigInteger),
     Column("revoked_ms", BigInteger),
     Column("used_ms", BigInteger),
+    Column("family", String),
+    Column("rotated_ms", BigInteger),
 )
-"""Keys of the API: `digest` is the SHA-256 of the secret, which is not kept. `scopes` are separated by spaces."""
+"""Keys of the API: `digest` is the SHA-256 of the secret, which is not kept. `scopes` are separated by spaces. `family`
+is the id of the key that this one was made of by rotating, or rotating again; none where it was made anew."""

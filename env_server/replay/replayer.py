@@ -7,6 +7,7 @@ from typing import Any
 from env_server.build import SERVICE_BUILD
 from env_server.calling import Call
 from env_server.engine import Engine
+from env_server.principal import ANYONE, Principal
 from env_server.replay.comparing import RecordedPart, compared
 from env_server.replay.results import Promise, Replay, ReplayedPart, Result, Why, overall
 from env_server.replay.rubrics import RubricArchive
@@ -19,7 +20,6 @@ from rewarders.types import Component, Fault, Task
 
 INSTALLED = "installed"
 _NO_REPLIES: dict[str, Any] = {"exchanges": []}
-_NO_HURRY = Terms(priority=Priority.BACKGROUND)
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,13 @@ class Replayer:
     registry: Registry
     rubrics: RubricArchive
 
-    async def replay(self, record: Mapping[str, Any], how: Comparison) -> Replay:
+    async def replay(self, record: Mapping[str, Any], how: Comparison, principal: Principal = ANYONE) -> Replay:
         """Compute a reward again and compare.
 
         Args:
             record: of a reward, as the ledger's reader gives it.
             how: what it is compared with.
+            principal: who wants to know; nobody is in a hurry.
 
         Raises:
             Overloaded: too much is waiting.
@@ -60,14 +61,15 @@ class Replayer:
             recorded, task = list(_recorded(record)), Task.model_validate(record["task"])
         except (ValueError, KeyError):  # pydantic's are among them
             return _unread(record, Why.UNREADABLE, how)
-        planned = [self._plan(part, task, record["completion"], how) for part in recorded]
-        replies = iter(await self.engine.judge([one.work for one in planned if isinstance(one, _Run)], _NO_HURRY))
+        planned = [self._plan(part, task, record, how) for part in recorded]
+        terms = Terms(principal, priority=Priority.BACKGROUND)
+        replies = iter(await self.engine.judge([one.work for one in planned if isinstance(one, _Run)], terms))
         memory = self.engine.rubrics.memory_bytes
         parts = tuple(one.compared(next(replies), memory) if isinstance(one, _Run) else one for one in planned)
         return await self._concluded(record, recorded, parts, how)
 
     def _plan(
-        self, part: RecordedPart, task: Task, completion: dict[str, Any], how: Comparison
+        self, part: RecordedPart, task: Task, record: Mapping[str, Any], how: Comparison
     ) -> "_Run | ReplayedPart":
         """What there is to run for a part, or why nothing is."""
         name = part.component.rewarder
@@ -77,7 +79,7 @@ class Replayer:
         hindrance = _hindrance(part.instrument, spec, how.against)
         if spec is None or hindrance:
             return part.untouched(Result.NOT_REPLAYABLE, *hindrance)
-        params = part.instrument["params"]
+        params, completion = part.instrument["params"], record["completion"]
         if not spec.is_async:
             return _Run(part, Promise.EXACT, spec, Job(name, completion, spec.project(task.reference), params))
         promise = _promise(spec, part, how)
@@ -86,7 +88,9 @@ class Replayer:
         except InvalidTask as error:
             return compared(part, promise, spec, reply(Fault(kind=type(error).__name__, message=str(error))))
         models = None if how.live else part.models or _NO_REPLIES
-        call = Call(spec, completion, reference, params, task.prompt, recorded=models, fresh=how.live)
+        call = Call(
+            spec, completion, reference, params, task.prompt, recorded=models, fresh=how.live, tenant=record["tenant"]
+        )
         return _Run(part, promise, spec, call)
 
     async def _concluded(

@@ -13,6 +13,8 @@ from env_server.schemas import Problem, ScoreRequest
 from rewarders.errors import AssayError, Overloaded, QuotaExceeded
 
 SCHEMAS = "#/components/schemas/"
+_STILL_RUNNING_S = 1
+"""A request that came again while the first is being answered: a few are done by then, and asking costs little."""
 _STATUSES = (400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 422, 429, 500, 503)
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
@@ -56,6 +58,8 @@ def document_of(error: AssayError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, Overloaded | QuotaExceeded):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if problem.status == 409:
+        headers["Retry-After"] = str(_STILL_RUNNING_S)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return _document(problem, headers)

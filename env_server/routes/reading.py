@@ -26,8 +26,9 @@ async def rewarders(request: Request) -> dict[str, list[dict[str, Any]]]:
 
 @router.get("/v1/plugins", dependencies=_ASKERS)
 async def plugins(request: Request) -> dict[str, list[dict[str, Any]]]:
-    """The isolated plug-ins: what each offers, what is wrong with it, and how often it failed."""
-    return {"plugins": [pool.describe() for pool in service_of(request).engine.pool.isolated.values()]}
+    """The isolated plug-ins: what each offers, and what is wrong with it; for the operator, how often it failed."""
+    pools, counts = service_of(request).engine.pool.isolated.values(), _is_operator(request)
+    return {"plugins": [pool.describe(counts=counts) for pool in pools]}
 
 
 @router.get("/v1/rubrics", dependencies=_ASKERS)
@@ -58,15 +59,22 @@ async def readyz(request: Request) -> Response:
     """The service can score: its workers can be started and its ledger can be written.
 
     `limitation` says what it cannot do nevertheless, such as running programs without a sandbox. Where there are keys,
-    whoever brings none is told yes or no.
+    whoever brings none is told yes or no, and queues are shown to the operator alone.
     """
     service = service_of(request)
     if not principal_of(request).scopes:
         return _yes_or_no(service)
     if service.trouble:
         raise Unavailable(service.trouble)
-    ready: dict[str, Any] = {"status": "ready", "rewarders": len(service.registry), **condition(service)}
+    ready: dict[str, Any] = {"status": "ready", "rewarders": len(service.registry)}
+    if _is_operator(request):
+        ready |= condition(service)
     return JSONResponse({**ready, "limitation": service.limitation} if service.limitation else ready)
+
+
+def _is_operator(request: Request) -> bool:
+    """What counts everybody's requests is none of one tenant's business."""
+    return Scope.ADMIN in principal_of(request).scopes
 
 
 def _yes_or_no(service: Service) -> Response:

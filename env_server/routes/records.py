@@ -11,7 +11,8 @@ from env_server import strict_json
 from env_server.annotating import Annotation, annotation, replayed, require_subject
 from env_server.engine import KeepReply
 from env_server.explaining import explained_record
-from env_server.keys.scopes import needs
+from env_server.idempotency import key_of
+from env_server.keys.scopes import needs, require
 from env_server.ledger.entry import Kind
 from env_server.ledger.kept_replies import KeptReply
 from env_server.ledger.reader import LedgerReader
@@ -23,6 +24,7 @@ from env_server.replay.results import Replay
 from env_server.replay.rubrics import RubricArchive
 from env_server.routes.bodies import read_body
 from env_server.routes.documents import PROBLEM_RESPONSES, documented
+from env_server.routes.places import Place
 from env_server.service import Service, service_of
 from rewarders.digests import canonical_json
 from rewarders.errors import NotFound, RequestError
@@ -49,7 +51,7 @@ class Recompute(Wire):
 
 
 @router.get("/v1/records", dependencies=[needs(Scope.READ)])
-async def find(request: Request, query: Annotated[RecordQuery, Query()]) -> Response:
+async def find(request: Request, place: Place, query: Annotated[RecordQuery, Query()]) -> Response:
     """Records that match, page by page: small rows, or whole ones with `expand`."""
     reader = _reader(request)
     limit = min(query.limit, MOST_WHOLE) if query.expand else query.limit
@@ -64,15 +66,18 @@ async def find(request: Request, query: Annotated[RecordQuery, Query()]) -> Resp
     dependencies=[needs(Scope.WRITE)],
     openapi_extra=documented(Recompute, required=False),
 )
-async def recompute(request: Request, record_id: str) -> Response:
+async def recompute(request: Request, place: Place, record_id: str) -> Response:
     """Compute a reward again and compare. The record stays as it is; the comparison becomes a record of its own."""
     service = service_of(request)
     asked = await _asked(request)
+    if asked.live:  # it asks endpoints what a reward would have asked them
+        require(request, Scope.SCORE)
     record = await _whole(request, record_id)
     require_subject(record, Kind.REPLAY)
     how = Comparison(asked.against, asked.rewarder, asked.live)
-    archive = RubricArchive(service.engine.rubrics, _reader(request))
-    replay = await Replayer(service.engine, service.registry, archive).replay(record, how)
+    replayer = Replayer(service.engine, service.registry, RubricArchive(service.engine.rubrics, _reader(request)))
+    with place.paying(1):
+        replay = await replayer.replay(record, how, principal_of(request))
     if not (asked.dry_run or record["erased"]) and service.engine.ledger:
         entry = replayed(record, replay, service.engine.redactor)
         await service.engine.ledger.append([entry])
@@ -86,7 +91,7 @@ async def recompute(request: Request, record_id: str) -> Response:
     dependencies=[needs(Scope.WRITE)],
     openapi_extra=documented(Annotation),
 )
-async def note(request: Request, record_id: str) -> Response:
+async def note(request: Request, place: Place, record_id: str) -> Response:
     """Say that a reward ought to have been another, that a record must not be used, or what a person thinks of it."""
     service = service_of(request)
     body = await read_body(request, service.config.server)
@@ -101,7 +106,7 @@ async def note(request: Request, record_id: str) -> Response:
         await service.engine.ledger.append([entry], kept)
         return answer
 
-    key = request.headers.get("idempotency-key")
+    key = key_of(request)
     about = f"POST {record['id']}\n".encode() + body
     tenant = principal_of(request).tenant
     answered = await (service.replays.answer(key, about, keep, tenant=tenant) if key is not None else keep(None))

@@ -1,11 +1,14 @@
 """`POST /v1/score`."""
 
-from functools import partial
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from env_server.engine import KeepReply
+from env_server.idempotency import HEADER, key_of
 from env_server.keys.scopes import needs
 from env_server.principal import Scope
 from env_server.routes.bodies import parse_body, read_body
@@ -30,7 +33,7 @@ router = APIRouter(dependencies=[needs(Scope.SCORE)])
             "content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}ScoreRequest"}}},
         },
         "parameters": [
-            {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}},
+            {"name": HEADER, "in": "header", "schema": {"type": "string", "maxLength": 200}},
             *TERMS_PARAMETERS,
         ],
     },
@@ -38,20 +41,23 @@ router = APIRouter(dependencies=[needs(Scope.SCORE)])
 async def score(request: Request) -> Response:
     """Score a batch of completions. Each item is answered in its place; a bad one never spoils its neighbours."""
     service, terms = service_of(request), terms_of(request)
-    body = await read_body(request, service.config.server)
-    items, run, explain = await _read(body, service)
-    key = request.headers.get("idempotency-key")
-    admitted = service.admission.admitted(terms.principal, len(items))
-    score = partial(service.engine.score, run=run, explain=explain, terms=terms)
-    if wants_lines(request):
-        return await answer_in_lines(request, items, score, body, admitted)
-    with admitted:
+    key = key_of(request)
+    with ExitStack() as held:
+        admitted = held.enter_context(service.admission.admitted(terms.principal))
+        body = await read_body(request, service.config.server)
+        items, run, explain = await _read(body, service)
+
+        async def score(some: Sequence[RawItem], *, keep: KeepReply | None = None) -> bytes:
+            with admitted.paying(len(some)):
+                return await service.engine.score(some, run, keep, explain=explain, terms=terms)
+
+        if wants_lines(request):
+            return await answer_in_lines(request, items, score, body, held)
         if key is None:
             answer = await score(items)
         else:
-            answer = await service.replays.answer(
-                key, body, lambda keep: score(items, keep=keep), tenant=terms.principal.tenant
-            )
+            tenant = terms.principal.tenant
+            answer = await service.replays.answer(key, body, lambda keep: score(items, keep=keep), tenant=tenant)
     return Response(answer, media_type="application/json")
 
 

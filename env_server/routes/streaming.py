@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, MutableMapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, ExitStack, aclosing, suppress
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from env_server.idempotency import key_of
 from env_server.principal import principal_of
 from env_server.schemas import RawItem
 from env_server.service import service_of
@@ -31,29 +32,29 @@ def wants_lines(request: Request) -> bool:
 
 
 async def answer_in_lines(
-    request: Request, items: Sequence[RawItem], score: Score, body: bytes, admitted: AbstractContextManager[None]
+    request: Request, items: Sequence[RawItem], score: Score, body: bytes, held: ExitStack
 ) -> Response:
     """Score the items by groups, and begin to answer as soon as there is something to say.
 
-    `admitted` lasts as long as the answer does.
+    What is `held` is held as long as the answer lasts.
 
     Raises:
         AssayError: nothing was said yet, and the first thing to be said would be this.
     """
-    pieces = _pieces(request, items, score, body, admitted)
+    pieces = _pieces(request, items, score, body, held)
     return _Lines(await anext(pieces), pieces)
 
 
 async def _pieces(
-    request: Request, items: Sequence[RawItem], score: Score, body: bytes, admitted: AbstractContextManager[None]
+    request: Request, items: Sequence[RawItem], score: Score, body: bytes, held: ExitStack
 ) -> AsyncGenerator[bytes]:
-    groups, key, kept = groups_of(items), request.headers.get("idempotency-key"), None
-    async with AsyncExitStack() as held:
-        held.enter_context(admitted)
+    groups, key, kept = groups_of(items), key_of(request), None
+    async with AsyncExitStack() as open_:
+        open_.enter_context(held.pop_all())
         if key is not None:
             replays, tenant = service_of(request).replays, principal_of(request).tenant
-            kept = await held.enter_async_context(replays.in_parts(key, body, len(groups), tenant=tenant))
-        async for piece in await held.enter_async_context(aclosing(lines(Batch(items, groups, score, kept)))):
+            kept = await open_.enter_async_context(replays.in_parts(key, body, len(groups), tenant=tenant))
+        async for piece in await open_.enter_async_context(aclosing(lines(Batch(items, groups, score, kept)))):
             yield piece
 
 

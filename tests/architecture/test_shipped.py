@@ -115,6 +115,22 @@ def test_a_container_of_the_composition_has_no_privileges_and_stays_on_this_host
     assert not any("docker.sock" in volume for volume in service.get("volumes", ()))
 
 
+@pytest.mark.parametrize("name", ["env-server", "sandboxes"])
+def test_what_starts_processes_for_others_has_an_end_to_what_it_takes(name: str):
+    service = COMPOSITION["services"][name]
+    assert service["init"] is True
+    assert service["mem_limit"]
+    assert service["pids_limit"] > 0
+
+
+def test_every_secret_is_asked_for_by_the_name_of_its_variable():
+    for name, secret in COMPOSITION["secrets"].items():
+        default = secret["file"].partition(":")[2]
+        variable = f"{name.upper()}_FILE"
+        assert secret["file"].startswith(f"${{{variable}:")
+        assert default.startswith("?") or variable in default, "an empty file would be no key, and say nothing"
+
+
 @pytest.mark.parametrize("name", ["sandboxes", "postgres", "vllm", "trainer"])
 def test_what_runs_programs_or_holds_records_leads_nowhere(name: str):
     assert set(COMPOSITION["services"][name]["networks"]) <= INTERNAL

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +17,22 @@ from env_server.audit.verifying import verify
 from env_server.ledger.place import Place
 
 Server = Any
+LEAVES_THREADS = '''
+import asyncio
+import time
+
+from pydantic import BaseModel
+
+from rewarders import Completion, Verdict, rewarder
+from rewarders.tools import Tools
+
+
+@rewarder("acme.threads", version="1.0")
+async def threads(completion: Completion, reference: None, params: BaseModel, tools: Tools) -> Verdict:
+    """Wait in a thread for what never comes."""
+    await asyncio.to_thread(time.sleep, 3600)
+    return Verdict(score=1.0, reason="done")
+'''
 SLEEPY = {"items": [raw_item("sleep", "obeys.v1")]}
 QUICK = {"items": [raw_item("four")]}
 
@@ -119,3 +136,18 @@ def test_what_was_answered_is_signed_when_it_has_left(serve: Callable[[str, str]
     (tree,) = verified.trees
     signed = (server.data_dir / "writers/1/checkpoint").read_text().splitlines()[1]
     assert (verified.records, tree.size, int(signed)) == (3, 3, 3)
+
+
+def test_a_thread_that_never_ends_does_not_keep_it(
+    make_server: Callable[..., Server], server_toml: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    (tmp_path / "leaves_threads.py").write_text(LEAVES_THREADS)
+    own = server_toml.replace('load = ["assay"]', "load = []").replace('"odd_rewarders"]', '"leaves_threads"]')
+    rubric = '[rubrics."threads.v1"]\nparts = [{ rewarder = "acme.threads" }]\n[calls]\ntimeout_s = 0.5\n'
+    server = make_server(toml=own.partition("[rubrics")[0] + rubric)
+    scored = httpx.post(f"{server.url}/v1/score", json={"items": [raw_item("x", "threads.v1")]}, timeout=60)
+    assert scored.json()["items"][0]["fault"]["retryable"]
+    assert server.stop() == 0
+    assert "threads were left behind" in capfd.readouterr().err
+    verified = verify(DatabaseSource(Place(server.data_dir)), processes=1)
+    assert (verified.findings, verified.records) == ((), 1)

@@ -62,6 +62,7 @@ def test_a_key_is_revoked_and_rotated_by_its_id(tmp_path: Path):
         (["add", "--tenant", "a\nb"], 2, "small letters"),
         (["add", "--scope", "everything"], 2, "everything"),
         (["add", "--items-per-second", "0"], 2, "--items-per-second is 0"),
+        (["add", "--items-per-second", "0.0001"], 2, "give a number from 0.001"),
         (["add", "--items-per-second", "nan"], 2, "--items-per-second is nan"),
         (["add", "--expires-in-days", "0"], 2, "--expires-in-days is 0"),
         (["add", "--expires-in-days", "nan"], 2, "--expires-in-days is nan"),

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def counted(server: Server, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
 
 
-def test_any_of_them_answers_for_all_in_metrics(make_server: Callable[..., Server], toml: str):
+def test_any_of_them_answers_for_all_in_metrics(make_server: Callable[..., Server], toml: str, shared_dirs: Path):
     server = make_server(toml=toml)
     one, other = servers_of(server)
     for silent, times in ((one, 3), (other, 4)):
@@ -86,6 +86,10 @@ def test_any_of_them_answers_for_all_in_metrics(make_server: Callable[..., Serve
     until(lambda: one not in servers_of(server))
     assert counted(server, "assay_items_total") == 7, "what a dead one counted has been counted"
     both_serve(server)
+    assert counted(server, "assay_items_total") == 7
+    (folder,) = shared_dirs.iterdir()
+    assert not list(folder.glob(f"*_{one}.db"))
+    assert (folder / "counter_0.db").exists(), "of all that have ended"
     assert server.stop() == 0
 
 
@@ -185,9 +189,9 @@ def test_one_that_cannot_start_again_leaves_the_work_to_the_others_until_there_i
     assert "giving up" in capfd.readouterr().err
 
 
-def test_sigterm_lets_each_finish_what_is_under_way(make_server: Callable[..., Server], toml: str):
-    server = make_server(toml=toml)
-    below = server.descendants()
+@contextmanager
+def requests_under_way(server: Server) -> Iterator[None]:
+    """Four of them, that are answered whatever happens in the block."""
     answers: list[float | None] = []
 
     def ask() -> None:
@@ -200,11 +204,57 @@ def test_sigterm_lets_each_finish_what_is_under_way(make_server: Callable[..., S
     for one in asking:
         one.start()
     until(lambda: counted(server, "assay_http_requests") == 5)
-    assert server.stop() == 0
+    yield
     for one in asking:
         one.join()
     assert answers == [0.0] * 4
+
+
+def test_sigterm_lets_each_finish_what_is_under_way(make_server: Callable[..., Server], toml: str):
+    server = make_server(toml=toml)
+    below = server.descendants()
+    with requests_under_way(server):
+        assert server.stop() == 0
     assert not any(map(alive, below))
+
+
+def test_sigterm_to_all_processes_there_are_again_and_again_lets_each_finish_what_is_under_way(
+    make_server: Callable[..., Server], toml: str
+):
+    server = make_server(toml=toml)
+    below = server.descendants()
+    with requests_under_way(server):
+        server.process.terminate()
+        for pid in below * 3:  # whoever stops a control group signals all that is in it
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        assert server.process.wait(timeout=60) == 0
+    assert not any(map(alive, below))
+
+
+def test_servers_whose_supervisor_was_killed_finish_what_is_under_way(make_server: Callable[..., Server], toml: str):
+    server = make_server(toml=toml)
+    below = server.descendants()
+    with requests_under_way(server):
+        server.process.kill()
+        for pid in servers_of(server):  # as the system may tell them of it, and who looks after the service
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+    until(lambda: not any(map(alive, below)))
+
+
+def test_one_that_does_nothing_any_more_is_replaced(
+    make_server: Callable[..., Server], toml: str, capfd: pytest.CaptureFixture[str]
+):
+    server = make_server(toml=toml.replace("workers = 2", "workers = 2\nsilent_s = 2"))
+    stuck, other = servers_of(server)
+    os.kill(stuck, signal.SIGSTOP)
+    until(lambda: stuck not in servers_of(server))
+    both_serve(server)
+    assert other in servers_of(server)
+    score(server)
+    assert "does nothing any more" in capfd.readouterr().err
+    assert server.stop() == 0
 
 
 def test_a_second_signal_ends_all_of_them_at_once(
@@ -228,13 +278,15 @@ def test_a_second_signal_ends_all_of_them_at_once(
 
 
 def test_servers_whose_supervisor_was_killed_leave_by_themselves_and_clean_up(
-    make_server: Callable[..., Server], toml: str
+    make_server: Callable[..., Server], toml: str, shared_dirs: Path
 ):
     server = make_server(toml=toml)
     below = server.descendants()
     score(server)
+    assert len(list(shared_dirs.iterdir())) == 1
     server.kill()
     until(lambda: not any(map(alive, below)))
+    assert list(shared_dirs.iterdir()) == []
 
 
 def test_sigterm_to_one_of_them_replaces_it_in_peace(make_server: Callable[..., Server], toml: str):

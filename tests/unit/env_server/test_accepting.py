@@ -77,3 +77,16 @@ def test_the_one_with_the_fewest_takes_it():
 
 def test_a_connection_does_not_wait_for_one_that_is_stuck():
     assert greeted(counts(0, 0), [1], {1: 5}.__getitem__, 3) == [b"1"] * 3
+
+
+def test_who_says_how_many_it_has_is_known_to_be_alive_and_who_has_gone_is_not_looked_at():
+    connections = counts(3, 3)
+    beats = []
+    for _ in range(3):
+        beats.append(connections.beat(1))
+        connections.has(1, 3)
+    assert len(set(beats)) == 3
+    assert connections.beat(2) == connections.beat(2)
+    connections.gone(1)
+    assert connections.beat(1) is None
+    assert Connections.shared(1).beat(1) is None

@@ -2,12 +2,16 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import odd_async_rewarders as odd
 import pytest
 from raw_items import raw_item
 
+from env_server.calling import Call
 from env_server.schemas import ScoreResponse
+from env_server.terms import Priority
+from env_server.worker_process import Reply
 from rewarders.errors import Overloaded
 
 
@@ -114,6 +118,25 @@ def test_too_many_calls_are_refused_whole_and_no_job_is_begun(waiting_service):
     with pytest.raises(Overloaded, match="11 more would be too many"):
         score_all(waiting_service, *items, calls={"max_waiting": 10}, server={"max_completions_per_request": 5})
     assert odd.SEEN.total() == 0
+
+
+def test_someone_in_a_hurry_passes_those_in_the_background_whatever_another_rewarder_does(waiting_service):
+    async def run() -> int:
+        async with waiting_service(calls={"at_once": 2}) as service:
+            pool, odd_waits = service.engine.calls, service.registry.get("odd.waits")
+
+            def begin(text: str, priority: Priority, name: str = "odd.waits") -> list[asyncio.Future[Reply]]:
+                spec = replace(odd_waits, name=name)
+                return pool.submit([Call(spec, {"text": text, "finish_reason": "stop"}, None, {})], priority)
+
+            behind = [one for n in range(300) for one in begin(f"sleep 0.00{n % 9 + 1}", Priority.BACKGROUND)]
+            for n in range(100):  # one after another: it is idle, and busy, and idle
+                await begin(f"other {n}", Priority.BACKGROUND, name="odd.tests")[0]
+            before = sum(one.done() for one in behind)
+            await begin("hurry", Priority.INTERACTIVE)[0]
+            return sum(one.done() for one in behind) - before
+
+    assert asyncio.run(run()) < 30
 
 
 def test_a_rewarder_that_blocks_its_event_loop_stalls_neither_the_pure_ones_nor_the_service(waiting_service):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from raw_items import raw_item
 
-from env_server.client import AsyncRewardClient, RequestRefused, RewardClient, ServiceUnreachable
+from env_server.client import AsyncRewardClient, RequestRefused, RewardClient, ServiceUnreachable, _headers
 from env_server.schemas import Item, ScoreResponse
 from rewarders.errors import ConfigError
 
@@ -104,3 +104,32 @@ def test_nobody_listening_is_said_with_the_address():
 def test_ready_is_false_when_nobody_listens():
     with RewardClient("http://127.0.0.1:9") as client:
         assert client.ready() is False
+
+
+def test_a_request_that_is_still_being_answered_is_asked_for_however_long_it_takes():
+    response, keys = ask(*[answer("409 X", b"", "retry-after: 0")] * 5, OK, retries=1)
+    assert response.items == ()
+    assert len(keys) == 6
+
+
+def test_who_wants_no_retries_is_not_made_to_wait_for_another():
+    with pytest.raises(ServiceUnreachable, match="status 409"):
+        ask(answer("409 X"), retries=0)
+
+
+def test_a_client_goes_on_asking_for_longer_than_a_service_takes_to_start_again(monkeypatch: pytest.MonkeyPatch):
+    paused: list[float] = []
+
+    async def note(seconds: float) -> None:
+        paused.append(seconds)
+
+    monkeypatch.setattr("env_server.client.random.uniform", lambda least, _: least)
+    monkeypatch.setattr("env_server.client.asyncio.sleep", note)
+    with pytest.raises(ServiceUnreachable), RewardClient("http://127.0.0.1:9") as client:
+        client.score(ITEMS)
+    assert sum(paused) > 60
+
+
+def test_the_shortest_deadline_is_one_that_the_service_takes():
+    assert _headers("k", "normal", 0.0001)["x-assay-deadline-s"] == "0.001"
+    assert _headers("k", "normal", 2.0)["x-assay-deadline-s"] == "2.000"

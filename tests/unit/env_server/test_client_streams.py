@@ -9,6 +9,7 @@ from raw_items import raw_item
 
 from env_server.client import AsyncRewardClient, RequestRefused, RewardClient, ServiceUnreachable
 from env_server.schemas import AnsweredPart, FailedPart, Item, Problem, ScoredItem, ScoredPart, Status, StreamEnd
+from env_server.stream_reading import StreamReading
 
 ITEMS = [Item.model_validate(raw_item(str(n))) for n in range(3)]
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n"
@@ -110,3 +111,27 @@ def test_what_is_no_answer_to_the_batch_is_told_from_one(answer: bytes):
 def test_nobody_at_the_address_is_an_error_of_a_thread_that_streams_too():
     with RewardClient("http://127.0.0.1:9", retries=0) as client, pytest.raises(ServiceUnreachable):
         list(client.stream(ITEMS))
+
+
+def test_a_stream_that_is_still_being_answered_is_asked_for_however_long_it_takes():
+    parts, keys = stream(*[BUSY.replace(b"503", b"409")] * 5, HEAD + part(0, 1, 2) + END, retries=1)
+    assert [one.indices for one in parts] == [(0, 1, 2)]
+    assert len(keys) == 6
+
+
+class Piece(bytes):
+    """Counts what is copied to put something in front of it."""
+
+    copied = 0
+
+    def __radd__(self, before: bytes) -> bytes:
+        Piece.copied += len(before)
+        return before + bytes(self)
+
+
+def test_a_long_line_is_put_together_once():
+    reading, line, parts = StreamReading(3), part(0, 1, 2), []
+    for start in range(len(line)):
+        parts += reading.feed(Piece(line[start : start + 1]))
+    assert [one.indices for one in parts] == [(0, 1, 2)]
+    assert Piece.copied <= len(line)

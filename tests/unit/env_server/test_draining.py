@@ -1,9 +1,11 @@
 """A service that leaves: what is refused, what is waited for, and what is cut short."""
 
 import asyncio
+import os
+import signal
 from typing import Any
 
-from env_server.draining import Drain, TurnAway
+from env_server.draining import Departure, Drain, TurnAway
 
 Message = dict[str, Any]
 
@@ -110,3 +112,22 @@ def test_health_and_metrics_are_answered_to_the_end():
         return [(await site.ask(path))[0] for path in ("/healthz", "/readyz", "/metrics", "/v1/rubrics")]
 
     assert asyncio.run(scenario()) == [200, 200, 200, 503]
+
+
+def test_one_of_several_processes_leaves_once_however_often_it_is_told():
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    async def run() -> None:
+        departure = Departure(heeds_second=False)
+        departure.heed_signals()
+        leaving = asyncio.create_task(departure.wanted())
+        await asyncio.sleep(0)
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        await leaving
+
+    try:
+        asyncio.run(run())
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -21,7 +21,7 @@ from env_server.audit.findings import Damage
 from env_server.audit.kept import kept_beside
 from env_server.audit.selecting import Chosen
 from env_server.audit.verifying import verify
-from env_server.judges.memory import Memory
+from env_server.judges.memory import Memory, key_of
 from env_server.ledger.codec import unpack
 from env_server.ledger.entry import Entry, Kind
 from env_server.ledger.kept_replies import KeptReply
@@ -32,7 +32,7 @@ from env_server.ledger.subjects import SubjectErased
 from env_server.ledger.writer import LedgerWriter
 from env_server.replay import recomputing
 from env_server.replay.results import Replay, Result
-from rewarders.digests import canonical_json, digest
+from rewarders.digests import canonical_json
 from rewarders.errors import AssayError, LedgerError
 
 
@@ -81,12 +81,12 @@ def test_what_is_erased_is_in_no_file_of_the_data_directory(tmp_path):
     secret = reward(1)
     secret = Entry(**{**secret.__dict__, "completion": b'{"text":"My name is Rumpelstilzchen."}'})
     write(tmp_path, [reward(0), secret, reward(2)])
-    packed = lay_out([secret])
-    needle = next(body for body in packed.bodies.values() if b"Rumpel" in unpack(body))
-    assert needle in bytes_of(tmp_path)
+    needle = next(body for body in lay_out([secret]).bodies.values() if b"Rumpel" in unpack(body))
+    with database(tmp_path) as connection:
+        (salt,) = connection.execute("select salt from records where id = ?", [secret.id]).fetchone()
+    assert all(known in bytes_of(tmp_path) for known in (needle, salt))
     take(tmp_path, Chosen(ids=[secret.id]))
-    assert needle not in bytes_of(tmp_path)
-    assert packed.rows[0]["salt"] not in bytes_of(tmp_path)
+    assert not any(known in bytes_of(tmp_path) for known in (needle, salt))
 
 
 def test_a_body_goes_with_the_last_record_that_needs_it(tmp_path, entries):
@@ -197,15 +197,16 @@ def test_kept_answers_are_looked_at_some_at_a_time(tmp_path, entries, monkeypatc
     assert counts(tmp_path)["replies"] == 4
 
 
-def test_judges_forget_what_they_answered_about_an_erased_record(tmp_path):
+@pytest.mark.parametrize("tenant", [None, "acme"])
+def test_judges_forget_what_they_answered_about_an_erased_record(tmp_path, tenant):
     exchanges = [{"identity": "sha256:a", "question": f"sha256:{n}", "sample": 0, "reply": "good"} for n in range(2)]
     entries = []
     for number, exchange in enumerate(exchanges):
         entry = reward(number)
         detail = {**json.loads(entry.detail), "models": [None, {"exchanges": [exchange, {"reward_model": "m"}]}, None]}
-        entries.append(Entry(**{**entry.__dict__, "detail": canonical_json(detail)}))
+        entries.append(Entry(**{**entry.__dict__, "detail": canonical_json(detail), "tenant": tenant}))
     write(tmp_path, entries)
-    keys = [digest([one["identity"], one["question"], one["sample"]]) for one in exchanges]
+    keys = [key_of(tenant, one["identity"], one["question"], one["sample"]) for one in exchanges]
     with closing(Memory(tmp_path)) as memory:
         for key in keys:
             memory.keep(key, {"text": "an answer about somebody"})

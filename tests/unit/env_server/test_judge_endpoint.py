@@ -3,6 +3,8 @@
 import asyncio
 import json
 import threading
+import time
+from dataclasses import replace
 
 import pytest
 from judge_endpoint import Asked, judge_endpoint
@@ -110,6 +112,24 @@ def test_what_is_remembered_belongs_to_who_said_it(tmp_path):
         assert ask(endpoint, "newer words", "fine words", max_tokens=99) == 2, "another setting is another judge"
         endpoint.fingerprint = "fp_2"
         assert ask(endpoint, "newest words", "fine words") == 2, "so is the same name with another model behind it"
+
+
+def test_no_tenant_finds_out_by_the_clock_what_another_had_judged(tmp_path):
+    def script(asked: Asked) -> str:
+        time.sleep(0.2)
+        return asked.object(right=True)
+
+    async def run(url: str) -> list[bool]:
+        call = a_call("judge.criteria", "same", PARAMS)
+        async with models({"default": judge_config(url)}, data_dir=tmp_path) as keeper:
+            tenants = ["acme", "other", None]
+            at_once = await asyncio.gather(*(answered(keeper, replace(call, tenant=one)) for one in tenants))
+            later = [await answered(keeper, replace(call, tenant=one)) for one in [*tenants, "third"]]
+        return [reply.models["exchanges"][0]["cached"] for reply in [*at_once, *later]]
+
+    with judge_endpoint(script) as endpoint:
+        assert asyncio.run(run(endpoint.url)) == [False] * 3 + [True] * 3 + [False]
+        assert len(endpoint.requests) == 4
 
 
 def test_many_who_ask_the_same_at_once_ask_once():

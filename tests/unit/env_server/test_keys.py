@@ -2,8 +2,10 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +18,7 @@ from env_server.keys.secret import KEY_FORM, digest_of, id_of, new_secret
 from env_server.keys.store import Issued, Key, KeyStore
 from env_server.ledger.opening import BUSY_TIMEOUT_MS
 from env_server.ledger.place import SQLITE_FILE, Place
-from env_server.principal import KeyLimits, Scope
+from env_server.principal import KeyLimits, Principal, Scope
 from rewarders.errors import ConfigError, LedgerError, NotFound
 
 T = TypeVar("T")
@@ -106,6 +108,19 @@ def test_an_overlap_does_not_lengthen_the_old_keys_life(store: KeyStore):
     old = issue(store, expires_ms=ends_ms).key
     store.rotate(old.id, 24 * HOUR_MS, None)
     assert {key.id: key.expires_ms for key in store.all()}[old.id] == ends_ms
+
+
+def test_a_key_is_rotated_once_and_the_new_one_has_a_life_and_a_family(store: KeyStore):
+    first = issue(store, expires_ms=now_ms() + 48 * HOUR_MS).key
+    second = store.rotate(first.id, HOUR_MS, None).key
+    with pytest.raises(ConfigError, match="was rotated before"):
+        store.rotate(first.id, 24 * HOUR_MS, None)
+    third = store.rotate(second.id, HOUR_MS, None).key
+    kept = {key.id: key for key in store.all()}
+    assert kept.keys() == {first.id, second.id, third.id}
+    assert {key.principal.family for key in kept.values()} == {first.id}
+    assert third.expires_ms is not None
+    assert third.expires_ms - third.created_ms >= 47 * HOUR_MS
 
 
 @pytest.mark.parametrize("state", ["revoked", "expired"])
@@ -271,3 +286,19 @@ def test_a_use_that_cannot_be_noted_refuses_nobody(store: KeyStore):
 
     store.note_use = refuse  # type: ignore[method-assign]
     assert on_ring(store, lambda ring: ring.holder(issued.secret)).tenant == "acme"
+
+
+def test_bodies_that_are_parsed_keep_nobody_from_being_let_in(store: KeyStore):
+    secret, done = issue(store).secret, threading.Event()
+
+    async def ask(ring: KeyRing) -> Principal:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, done.wait)
+        try:
+            return await asyncio.wait_for(ring.holder(secret), 30)
+        finally:
+            done.set()
+            await busy
+
+    assert on_ring(store, ask).tenant == "acme"

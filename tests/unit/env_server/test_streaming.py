@@ -194,3 +194,51 @@ def test_problems_name_items_by_their_place_in_the_request():
     *parts, _ = asyncio.run(read(Batch(items, groups_of(items), score)))
     assert [[problem["item"] for problem in part["problems"]] for part in parts] == [[2], [3]]
     assert [[one["problem"]["item"] for one in part["items"]] for part in parts] == [[2], [3]]
+
+
+def all_fail_until(gate: str | None) -> Doing:
+    """Every item's group fails, but for this one's, which is scored once the others have failed."""
+
+    async def fail(items: Sequence[RawItem]) -> None:
+        if items[0]["name"] != gate:
+            raise Overloaded("full")
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    return fail
+
+
+def test_groups_that_fail_first_stop_no_other():
+    items = [item("a"), item("good"), item("b")]
+    *parts, end = asyncio.run(read(batch_of(items, all_fail_until("good"))))
+    assert sorted(part["indices"] for part in parts) == [[0], [1], [2]]
+    assert [part["items"][0]["reward"] for part in parts if "items" in part] == [1.0]
+    assert end == {"done": True, "items": 1, "failed": 2, "groups": 3}
+
+
+def test_more_groups_fail_than_are_begun_at_once_and_the_last_is_answered():
+    items = [item(str(number)) for number in range(200)]
+    *_, end = asyncio.run(read(batch_of(items, all_fail_until("199"))))
+    assert end == {"done": True, "items": 1, "failed": 199, "groups": 200}
+
+
+def test_a_failure_after_an_empty_line_is_a_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(streaming, "BEAT_S", 0.01)
+
+    async def run() -> list[bytes]:
+        gate = asyncio.Event()
+
+        async def fail(_: Sequence[RawItem]) -> None:
+            await gate.wait()
+            raise Overloaded("full")
+
+        seen: list[bytes] = []
+        async for piece in lines(batch_of([item("a")], fail)):
+            seen.append(piece)
+            gate.set()
+        return seen
+
+    beat, *_, failed, end = asyncio.run(run())
+    assert beat == b"\n"
+    assert json.loads(failed)["problem"]["status"] == 503
+    assert json.loads(end) == {"done": True, "items": 0, "failed": 1, "groups": 1}
