@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=512, help="of the smallest batch")
     parser.add_argument("--vocabulary", type=int, default=152_000)
     parser.add_argument("--hidden", type=int, default=64)
-    parser.add_argument("--logits-mib", type=int, default=256, help="logits held at once, as in [memory]")
+    parser.add_argument("--logits-mib", type=int, default=256, help="logits held at once; the trainer holds 256 MiB")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--largest-whole", type=int, default=2, help="largest batch to compute all at once, in times")
     options = parser.parse_args()

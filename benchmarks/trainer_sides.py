@@ -224,7 +224,7 @@ def _free_transfer() -> None:
     """Let TRL sample with the weights vLLM began with, at no cost.
 
     TRL 1.16 loads each weight by itself. On a CPU vLLM has packed them by then: "'Parameter' object has no attribute
-    'weight_loader'", in 0.31 as in 0.32.
+    'weight_loader'".
     """
     from trl.generation.vllm_generation import VLLMGeneration
 

@@ -30,6 +30,8 @@ from env_server.worker_process import Job, Reply, reply
 from rewarders.errors import AssayError, Overloaded, PluginError, RewarderFault
 from rewarders.types import Fault
 
+_LEAST_S = 1e-6
+"""A job that took no time, as far as can be measured, still costs some."""
 _MOST_AT_ONCE = 16
 _AT_ONCE_S = 0.02
 _LOOK_AGAIN_S = 0.1
@@ -241,7 +243,7 @@ class WorkerPool:
         return slot.slow or not any(free.slow for free in self._free)
 
     def _cost_s(self, line: Line) -> float:
-        return max(_OVERSTAYING_S if line.overstayed else 0.0, self._paces.expected_s(line.rewarder))
+        return max(_OVERSTAYING_S if line.overstayed else _LEAST_S, self._paces.expected_s(line.rewarder))
 
     def _share(self, line: Line, waiting: int) -> int:
         """How many to take at once: what comes behind the first waits for it."""

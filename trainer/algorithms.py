@@ -57,6 +57,16 @@ class Algorithm(Section):
         """Whether rollouts of equal rewards move the weights all the same."""
         return (self.beta > 0 and self.kl_in == "loss") or self.entropy_bonus > 0
 
+    @property
+    def most_steps(self) -> int:
+        """Optimiser steps that a batch may take."""
+        return 1
+
+    @property
+    def needs_old(self) -> bool:
+        """Whether the weights that sampled will be needed when they have moved on, or before the first step."""
+        return self.beta > 0 and (self.kl_in == "reward" or self.kl_target is not None)
+
     @model_validator(mode="after")
     def _the_penalty_has_a_gradient(self) -> Self:
         if self.kl == "k1" and self.kl_in == "loss" and self.beta > 0:
@@ -84,9 +94,19 @@ class Clipped(Algorithm):
     target_kl: Annotated[float, Field(gt=0.0)] | None = None
     """Nats a token that a batch may move the policy: an optimiser step that finds more is the batch's last."""
 
+    @property
+    def most_steps(self) -> int:
+        """Of all passes."""
+        return self.epochs * self.minibatches
+
+    @property
+    def needs_old(self) -> bool:
+        """Also for the second optimiser step."""
+        return self.most_steps > 1 or super().needs_old
+
     @model_validator(mode="after")
     def _a_target_can_be_missed(self) -> Self:
-        if self.target_kl is not None and self.epochs * self.minibatches == 1:
+        if self.target_kl is not None and self.most_steps == 1:
             raise ValueError("target_kl ends the optimiser steps of a batch early, and there is only one")
         return self
 

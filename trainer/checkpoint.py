@@ -10,14 +10,13 @@ others can read; what they are sharded into is no part of it.
 import json
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rewarders.digests import digest
 from rewarders.errors import CheckpointMismatch
@@ -26,9 +25,8 @@ from trainer.config import TrainConfig
 from trainer.critic import Critic
 from trainer.distributed import moments
 from trainer.distributed.ranks import barrier, broadcast, leads
-from trainer.distributed.sharding import is_sharded, whole_parameters
 from trainer.lora import ADAPTER, adapted_layers, adapter_tensors, merged, write_adapter
-from trainer.masters import MasterAdamW, exact
+from trainer.masters import exact_state
 from trainer.models import Policy
 from trainer.samplers.section import MAY_DIFFER as SAMPLER_MAY_DIFFER
 
@@ -166,27 +164,14 @@ def read(path: Path) -> Checkpoint | None:
 
 
 def _write_model(directory: Path, model: Any, tokenizer: Any, optimizer: torch.optim.Optimizer) -> None:
-    adapted = bool(adapted_layers(model))
-    named = exact(whole_parameters(model), model, optimizer)
-    weights = _gathered(named, model) if adapted or is_sharded(model) or isinstance(optimizer, MasterAdamW) else None
+    weights = exact_state(model, optimizer)
     if leads():
-        if adapted and weights is not None:
+        if weights is not None and adapted_layers(model):
             write_adapter(directory / ADAPTER, adapter_tensors(weights.items()), model)
             weights = dict(merged(weights.items(), model))
         model.save_pretrained(directory, state_dict=weights)
         tokenizer.save_pretrained(directory)
     moments.save_moments(directory, optimizer)
-
-
-def _gathered(named: Iterable[tuple[str, Tensor]], model: Any) -> dict[str, Tensor]:
-    """Every tensor a model saves, in the memory of rank 0's host; gathered one by one, by all ranks."""
-    found = {}
-    for name, value in named:
-        if leads():
-            found[name] = value.cpu()
-    kept = model.state_dict().keys()
-    found |= {name: value.cpu() for name, value in model.named_buffers() if name in kept}
-    return found
 
 
 def check_identity(checkpoint: Checkpoint, identity: dict[str, Any]) -> None:

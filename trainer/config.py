@@ -193,10 +193,10 @@ class OptimSection(Section):
     micro_batch: Positive = 64
     """Rows in one forward and backward pass: a matter of memory and speed, never of the gradient."""
     offload: bool = False
-    """Keep the optimiser's moments in the host's memory between steps."""
+    """Keep the optimiser's moments in the host's memory between steps. On a CPU that is where they are anyway."""
     micro_batch_tokens: NonNegative = 0
-    """Tokens in one forward and backward pass, a prompt counted once for its completions there; the least of a pass is
-    one completion. 0 for no bound but `micro_batch`."""
+    """Tokens in one forward and backward pass, which bound its memory. A prompt counts once for its completions there;
+    the least of a pass is one completion. 0 for no bound but `micro_batch`."""
 
     @model_validator(mode="after")
     def _the_decay_follows_the_warm_up(self) -> Self:
@@ -281,13 +281,31 @@ class TrainConfig(Section):
             )
         if self.sampler.kind == "vllm_colocated":
             raise ValueError("pipeline.max_staleness > 0 needs vllm_server or hf: vllm_colocated takes turns by itself")
+        if several and self.pipeline.grading_requests != PipelineSection().grading_requests:
+            raise ValueError("pipeline.grading_requests is for one round of sampling: several are graded in turn")
         if self.pipeline.update == "keep" and self.sampler.kind != "vllm_server":
             raise ValueError(f'pipeline.update = "keep" is for vllm_server, and sampler.kind = {self.sampler.kind}')
+        if self.pipeline.update == "keep" and self.lora.sync == "adapter":
+            raise ValueError(
+                'pipeline.update = "keep" goes on with completions whose adapter lora.sync = "adapter" takes away: '
+                'set pipeline.update = "wait", or lora.sync = "merged"'
+            )
         if late >= groups:
             raise ValueError(f"pipeline.stragglers = {late} has to be below sampling.prompts_per_step = {groups}")
         if late and several:
             raise ValueError(
                 "pipeline.stragglers is for one round of sampling; algorithm.sampling_rounds asks for more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_sampled_is_what_is_trained(self) -> Self:
+        coarse = "bfloat16" in (self.model.arithmetic, self.sampler.dtype)
+        merged = self.lora.rank and self.lora.sync == "merged" and self.sampler.kind != "hf"
+        if coarse and merged and self.correction.kind == "none":
+            raise ValueError(
+                'lora.sync = "merged" rounds what the adapter adds to bfloat16, so that vLLM samples from another '
+                'policy than is trained: set lora.sync = "adapter", or correction.kind = "truncate" or "mask"'
             )
         return self
 

@@ -22,7 +22,7 @@ from trainer.model_source import ModelFiles, model_files
 from trainer.models import first_line, learn_economically, own_memory
 from trainer.packed import ATTENTION
 from trainer.packing import Cut
-from trainer.parity import refuse_partial_attention
+from trainer.parity import refuse_unsupported_critic
 from trainer.rollouts import Batch
 from trainer.stopwatch import Phase, phase
 
@@ -73,6 +73,7 @@ def load_value_model(critic: CriticSection, section: ModelSection, policy: Any, 
         )
     model.to(policy.device).eval()
     own_memory(model)
+    refuse_unsupported_critic(model, f"critic.init = {path or critic.init}")
     learn_economically(model, section)
     return model
 
@@ -99,5 +100,4 @@ def _of_reward_model(files: ModelFiles, dtype: torch.dtype) -> Any:
             f"critic.init = {source} is no scalar reward model: a critic has a trained head named score with one label",
             hint='name one, or take critic.init = "policy"',
         )
-    refuse_partial_attention(model, source)
     return model

@@ -8,14 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from env_server.schemas import Run, ScoredItem
 from rewarders.errors import ConfigError
 from rewarders.types import Task
+from trainer.checkpoint import Checkpoint
 from trainer.config import EvalSection, TrainConfig
 from trainer.data import load_task_set
 from trainer.drawing import draw
 from trainer.export import resolve_checkpoint
 from trainer.grading import Grader, check_fault_budget, component_means
+from trainer.lora import ADAPTER, add_adapter, read_adapter
+from trainer.masters import lower
 from trainer.models import Policy, load_policy, use_threads
 from trainer.record import locked
 from trainer.rollouts import Rollout
@@ -135,6 +140,24 @@ def _mean(values: Sequence[Any]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
+def as_trained(config: TrainConfig, found: Checkpoint | None) -> Policy:
+    """The policy that a run of this configuration would sample with: adapter by itself, rounded to its arithmetic.
+
+    Raises:
+        ConfigError: there is no such model; or the checkpoint's adapter is missing, or has another shape.
+    """
+    adapted = config.lora.rank and (found is None or (found.path / ADAPTER).is_dir())
+    if found and not adapted and config.lora.sync == "adapter":
+        raise ConfigError(f'{found.path} has no adapter, and lora.sync = "adapter"', hint='set lora.sync = "merged"')
+    policy = load_policy(config.model, found.path if found and not adapted else None)
+    if adapted:
+        add_adapter(policy.model, config.lora, config.run.seed)
+    if found and adapted:
+        read_adapter(found.path / ADAPTER, policy.model)
+    lower(policy.model, getattr(torch, config.model.arithmetic))
+    return policy
+
+
 def evaluate_model(config: TrainConfig, grader: Grader, checkpoint: Path | None) -> dict[str, Any]:
     """Evaluate the configured model, or a checkpoint in its place; says which beside what it found.
 
@@ -144,7 +167,7 @@ def evaluate_model(config: TrainConfig, grader: Grader, checkpoint: Path | None)
     use_threads(config.run.threads)
     found = resolve_checkpoint(checkpoint) if checkpoint else None
     tasks = load_task_set(config.data)
-    policy = load_policy(config.model, found.path if found else None)
+    policy = as_trained(config, found)
     step = found.step if found else 0
     # Servers that others started may be a run's at this moment, and would lose its weights to us.
     alone = locked(config.run.dir) if config.sampler.urls else nullcontext()

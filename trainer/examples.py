@@ -52,7 +52,7 @@ def prepare(learner: Learner, batch: Batch) -> tuple[Examples, dict[str, float]]
     def logprobs(of: object) -> Tensor:
         return batch_logprobs(of, batch, temperature=settings.temperature, cut=settings.cut)
 
-    old = logprobs(learner.model) if _needs_old(algorithm) else None
+    old = logprobs(learner.model) if algorithm.needs_old else None
     with learner.as_reference() if algorithm.beta > 0 else nullcontext() as before:
         reference = None if before is None else logprobs(before)
     values = learner.critic.values(batch, settings.cut) if learner.critic else None
@@ -65,12 +65,6 @@ def prepare(learner: Learner, batch: Batch) -> tuple[Examples, dict[str, float]]
     if values is not None and credit.returns is not None:
         seen["value_explained"] = explained(values, credit.returns, batch.mask)
     return Examples(batch, credit.advantage, old, reference, values, credit.returns), seen
-
-
-def _needs_old(algorithm: AlgorithmSection) -> bool:
-    """Whether the weights that sampled will be needed when they have moved on, or before the first step."""
-    several = isinstance(algorithm, Clipped) and algorithm.epochs * algorithm.minibatches > 1
-    return several or (algorithm.beta > 0 and (algorithm.kl_in == "reward" or algorithm.kl_target is not None))
 
 
 def optimiser_steps(examples: Examples, algorithm: AlgorithmSection, *, always: bool) -> Iterator[Examples]:

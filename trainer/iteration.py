@@ -22,7 +22,7 @@ from trainer.learner import Learner, set_learning_rates
 from trainer.models import Policy
 from trainer.nonfinite import naming_rollouts
 from trainer.pipeline.supply import Supply, rounds
-from trainer.profile.flops import work
+from trainer.profile.flops import texts_work, work
 from trainer.record import RunRecord
 from trainer.rollouts import pack
 from trainer.samplers import Sampler
@@ -62,10 +62,21 @@ def take_step(training: Training, step: int) -> dict[str, float]:
     spent = {"sample_s": gathered.sample_s, "grade_s": gathered.grade_s, "train_s": ended - gathering_ended}
     spent |= {"step_s": ended - started}
     metrics, late = led(partial(_told, training, step, gathered, findings, alarms, learnt))
-    spent |= {"whole_s": time.perf_counter() - started, **lap(), **work(gathered.rollouts, learnt.advantage.tolist())}
+    spent |= {"whole_s": time.perf_counter() - started, **lap(), **_work(training, gathered, learnt, step)}
     led(lambda: training.record.timings(step, spent))
     heed(step, late, done=step)
     return metrics
+
+
+def _work(training: Training, gathered: Gathered, learnt: Learnt, step: int) -> dict[str, float]:
+    """What the step computed with, for `trainer profile`."""
+    algorithm, pretraining = training.config.algorithm, training.learner.pretraining
+    found = work(gathered.rollouts, learnt.advantage.tolist(), gathered.kept, algorithm)
+    if pretraining:
+        first = (step - 1) * algorithm.most_steps
+        updates = range(first, first + int(learnt.metrics["stepped"]))
+        found |= texts_work([text.learnt for update in updates for text in pretraining.texts(update)])
+    return found
 
 
 def _gathered(training: Training, step: int) -> tuple[Gathered, Findings, list[dict[str, Any]]]:

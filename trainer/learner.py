@@ -14,7 +14,7 @@ from trainer.checkpoint import CRITIC, Checkpoint, check_reference
 from trainer.config import CorrectionSection, OptimSection, TrainConfig
 from trainer.critic import Critic, load_value_model
 from trainer.distributed.moments import load_moments
-from trainer.distributed.sharding import is_sharded, section_to_load, shard
+from trainer.distributed.sharding import is_sharded, mesh_of, section_to_load, shard
 from trainer.lora import ADAPTER, add_adapter, read_adapter, switched_off
 from trainer.masters import lower
 from trainer.models import Policy, load_reference, resolve_device
@@ -91,9 +91,10 @@ def build_learner(config: TrainConfig, policy: Policy, found: Checkpoint | None)
     if config.lora.rank and found:
         read_adapter(found.path / ADAPTER, policy.model)
     compute = getattr(torch, config.model.arithmetic)
+    mesh = mesh_of(config.distributed, resolve_device(config.model.device).type)
     for model in (policy.model, reference, values):
         if model is not None:
-            shard(model, config.distributed, resolve_device(config.model.device), compute)
+            shard(model, mesh, compute)
     learner = Learner(
         model=policy.model,
         optimizer=build_optimizer(policy.model, config.optim, config.model.compute),

@@ -133,11 +133,16 @@ def _sum(own: Tensor, down: Tensor, up: Tensor, layer: Any) -> Tensor:
     return (own.to(torch.promote_types(own.dtype, torch.float32)) + added.to(own.device)).to(own.dtype)
 
 
+def of_adapter(name: str) -> bool:
+    """Whether a parameter is the adapter's own, by its name."""
+    return ".lora_A." in name or ".lora_B." in name
+
+
 def adapter_tensors(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
     """The adapter's own among a model's parameters, in peft's names."""
     found = {}
     for name, value in named:
-        if ".lora_A." in name or ".lora_B." in name:
+        if of_adapter(name):
             found[_OUTSIDE + name.replace(f".{_NAME}.", ".")] = value.detach().cpu().contiguous()
     return found
 
@@ -154,11 +159,16 @@ def write_adapter(directory: Path, tensors: dict[str, Tensor], model: Any) -> No
 
 
 def read_adapter(directory: Path, model: nn.Module) -> None:
-    """Take up an adapter of the same shape."""
+    """Take up an adapter of the same shape. Raises ConfigError where it has another."""
     from safetensors.torch import load_file
 
     known = load_file(directory / _WEIGHTS)
+    own = {_OUTSIDE + name.replace(f".{_NAME}.", "."): weight for name, weight in model.named_parameters()}
+    shapes = [{name: each.shape for name, each in some.items() if of_adapter(name)} for some in (known, own)]
+    if shapes[0] != shapes[1]:
+        raise ConfigError(
+            f"{directory} has another shape than [lora] says", hint="give lora.rank and lora.targets of it"
+        )
     with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.requires_grad:
-                weight.copy_(known[_OUTSIDE + name.replace(f".{_NAME}.", ".")])
+        for name, value in known.items():
+            own[name].copy_(value)

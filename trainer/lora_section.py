@@ -21,4 +21,5 @@ class LoraSection(Section):
     """Names of the linear layers to adapt, such as `q_proj`; empty for all of them but the output embedding."""
     sync: Literal["merged", "adapter"] = "merged"
     """What vLLM is sent: `merged` weights, as without an adapter, or the `adapter` alone, which is much less and needs
-    a server that was started with --enable-lora."""
+    a server that was started with --enable-lora. In bfloat16 `merged` loses much of what the adapter adds to rounding,
+    and needs [correction]."""

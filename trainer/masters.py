@@ -10,6 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainer.distributed.ranks import leads
+from trainer.distributed.sharding import is_sharded, whole_parameters
+from trainer.lora import adapted_layers
+
 
 class MasterAdamW(torch.optim.AdamW):
     """AdamW on masters of a model's weights, which are rounded into the model after each step."""
@@ -44,12 +48,15 @@ def exact(named: Iterable[tuple[str, Tensor]], model: nn.Module, optimizer: Any)
 
 
 def exact_state(model: nn.Module, optimizer: Any) -> dict[str, Tensor] | None:
-    """Every tensor that such a model saves; None where the optimiser keeps no masters."""
-    if not isinstance(optimizer, MasterAdamW):
+    """Every tensor that a model saves, as it is learnt and not as it is computed with.
+
+    In the memory of rank 0's host; gathered one by one, by all ranks. None where the model's own are just these.
+    """
+    if not (adapted_layers(model) or is_sharded(model) or isinstance(optimizer, MasterAdamW)):
         return None
+    found = {name: value.cpu() for name, value in exact(whole_parameters(model), model, optimizer) if leads()}
     kept = model.state_dict().keys()
-    buffers = {name: value for name, value in model.named_buffers() if name in kept}
-    return {**buffers, **dict(exact(model.named_parameters(), model, optimizer))}
+    return found | {name: value.cpu() for name, value in model.named_buffers() if name in kept}
 
 
 def _lowered(model: nn.Module, compute: torch.dtype) -> list[tuple[nn.Parameter, Tensor]]:

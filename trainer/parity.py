@@ -5,9 +5,11 @@ hands attention its own masks. A model that reads such masks otherwise, forgets 
 after the output embedding gives wrong gradients, and nothing would ever say so.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rewarders.errors import ConfigError
 from trainer.logprobs import completion_hidden
@@ -16,6 +18,7 @@ from trainer.rollouts import Batch
 _PROMPTS = ((1, 2, 3, 4, 5, 6, 7), (8, 9, 10))
 _COMPLETIONS = ((3, 1, 4, 1, 5), (9, 2, 6))
 _TOLERANCE = 1e-3
+_MOVING = ("dynamic", "longrope")
 
 
 def refuse_unsupported(model: Any, source: str) -> None:
@@ -24,10 +27,26 @@ def refuse_unsupported(model: Any, source: str) -> None:
     Raises:
         ConfigError: naming what the model does.
     """
+    _refuse(model, source, "logits", lambda: _gap_of_logits(model))
+
+
+def refuse_unsupported_critic(model: Any, source: str) -> None:
+    """The same for the values of a critic. Raises ConfigError."""
+    _refuse(model, source, "values", lambda: _gap_of_values(model))
+
+
+@torch.inference_mode()
+def _refuse(model: Any, source: str, what: str, largest_gap: Callable[[], Tensor]) -> None:
     refuse_partial_attention(model, source)
-    if _largest_gap(model, source) > _TOLERANCE:
+    _refuse_moving_positions(model, source)
+    try:
+        gap = largest_gap().abs().max().item()
+    except (ValueError, TypeError, IndexError, AttributeError, NotImplementedError) as error:
+        raise ConfigError(f"{source} cannot be trained here: {str(error)[:200]}") from error
+    coarse = 1.0 if model.dtype == torch.float32 else 100.0  # bfloat16 rounds where the order of sums differs
+    if not gap <= _TOLERANCE * coarse:
         raise ConfigError(
-            f"{source} gives other logits when its prompts are padded and shared, so its gradients would be wrong",
+            f"{source} gives other {what} when its prompts are padded and shared, so its gradients would be wrong",
             hint="use a model with scaled-dot-product attention and full attention in every layer",
         )
 
@@ -42,16 +61,31 @@ def refuse_partial_attention(model: Any, source: str) -> None:
         raise ConfigError(f"{source} has layers without full attention: {', '.join(sorted(kinds))}")
 
 
-@torch.inference_mode()
-def _largest_gap(model: Any, source: str) -> float:
-    """Largest difference of log-probabilities, in nats, relative to the precision of the weights."""
-    try:
-        logits = model.get_output_embeddings()(completion_hidden(model.get_decoder(), _probe(model)))
-        plain = torch.cat([_plain_logits(model, *pair) for pair in zip(_PROMPTS, _COMPLETIONS, strict=True)])
-    except (ValueError, TypeError, IndexError, AttributeError) as error:
-        raise ConfigError(f"{source} cannot be trained here: {str(error)[:200]}") from error
-    gap = (logits.float().log_softmax(-1) - plain.float().log_softmax(-1)).abs().max().item()
-    return gap if model.dtype == torch.float32 else gap / 100  # bfloat16 rounds where the order of sums differs
+def _refuse_moving_positions(model: Any, source: str) -> None:
+    """Raise ConfigError for positions that mean something else in a longer sequence: then a token's log-probability
+    would depend on what stands after it, and on what is computed beside it."""
+    said = getattr(model.config, "rope_parameters", None) or getattr(model.config, "rope_scaling", None) or {}
+    kinds = {each.get("rope_type") for each in (said, *said.values()) if isinstance(each, Mapping)}
+    moving = sorted(kind for kind in kinds if kind in _MOVING)
+    if moving:
+        raise ConfigError(
+            f"{source} has rotary positions of type {', '.join(moving)}, which change with the length of a sequence",
+            hint="use a model with another type, such as yarn or llama3, or without scaling",
+        )
+
+
+def _gap_of_logits(model: Any) -> Tensor:
+    """Differences of log-probabilities, in nats."""
+    logits = model.get_output_embeddings()(completion_hidden(model.get_decoder(), _probe(model)))
+    plain = _plain(model, lambda ids: model(input_ids=ids).logits)
+    return logits.float().log_softmax(-1) - plain.float().log_softmax(-1)
+
+
+def _gap_of_values(model: Any) -> Tensor:
+    """Differences of values, relative to the largest where that is above 1."""
+    values = model.score(completion_hidden(model.base_model, _probe(model)))
+    plain = _plain(model, lambda ids: model.score(model.base_model(input_ids=ids).last_hidden_state))
+    return (values.float() - plain.float()) / plain.float().abs().max().clamp(min=1.0)
 
 
 def _probe(model: Any) -> Batch:
@@ -74,10 +108,13 @@ def _probe(model: Any) -> Batch:
     )
 
 
-def _plain_logits(model: Any, prompt: tuple[int, ...], completion: tuple[int, ...]) -> torch.Tensor:
-    (ids,) = _ids(model, (prompt + completion,))
-    logits: torch.Tensor = model(input_ids=torch.tensor([ids], device=model.device)).logits
-    return logits[0, len(prompt) - 1 : -1]
+def _plain(model: Any, of_tokens: Callable[[Tensor], Tensor]) -> Tensor:
+    """What an ordinary pass over each text says before each token of its completion."""
+    found = []
+    for prompt, completion in zip(_PROMPTS, _COMPLETIONS, strict=True):
+        ids = torch.tensor(_ids(model, (prompt + completion,)), device=model.device)
+        found.append(of_tokens(ids)[0, len(prompt) - 1 : -1])
+    return torch.cat(found)
 
 
 def _ids(model: Any, rows: tuple[tuple[int, ...], ...]) -> list[list[int]]:

@@ -107,7 +107,7 @@ def memory_estimate(config: TrainConfig, model: Any) -> dict[str, int]:
         "optimiser": 0 if config.optim.offload else 2 * trained * size,
         "reference": weights * computed if config.algorithm.beta > 0 and not config.lora.rank else 0,
         "critic": 4 * weights * size if config.algorithm.name == "ppo" else 0,
-        "snapshots": weights * size * (config.pipeline.ahead + 1) if config.pipeline.max_staleness else 0,
+        "snapshots": weights * computed * (config.pipeline.ahead + 1) if config.pipeline.max_staleness else 0,
         "activations": int(kept * shape.hidden_size * together * computed),
         "logits": 4 * held * 4,
         "sampler_weights": 0 if config.sampler.kind == "hf" else weights * sent,

@@ -28,9 +28,13 @@ class Pretraining:
 
         Divided by its own tokens and not by those of the rollouts, so that neither stream thins the other.
         """
-        rows = indices_for_step(len(self.examples), seed=self.seed, step=update, count=self.settings.batch)
-        for loss in text_losses(model, [self.examples[row] for row in rows], cut):
+        for loss in text_losses(model, self.texts(update), cut):
             yield self.settings.weight * loss
+
+    def texts(self, update: int) -> list[Example]:
+        """What optimiser step `update` learns beside the rewards."""
+        rows = indices_for_step(len(self.examples), seed=self.seed, step=update, count=self.settings.batch)
+        return [self.examples[row] for row in rows]
 
 
 def pretraining_digest(settings: PretrainingSection) -> dict[str, str]:

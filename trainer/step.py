@@ -68,13 +68,12 @@ def train_step(learner: Learner, batch: Batch, step: int = 1) -> Learnt:
 def _descents(learner: Learner, examples: Examples, step: int) -> Tally:
     """All the optimiser steps on a batch."""
     algorithm, tally = learner.settings.algorithm, Tally()
-    most = algorithm.epochs * algorithm.minibatches if isinstance(algorithm, Clipped) else 1
     for place, part in enumerate(optimiser_steps(examples, algorithm, always=learner.learns_without_signal)):
         if learner.critic:
             _descend_critic(learner, learner.critic, part, tally)
         if learner.critic and step <= learner.critic.settings.warmup_steps:
             continue
-        moved = _descend_policy(learner, part, (step - 1) * most + place, tally)
+        moved = _descend_policy(learner, part, (step - 1) * algorithm.most_steps + place, tally)
         if isinstance(algorithm, Clipped) and algorithm.target_kl is not None and moved > algorithm.target_kl:
             break
     return tally

@@ -140,7 +140,8 @@ def config(odd_config: Callable[..., ServiceConfig], venvs: dict[str, Path]) -> 
         plugins = {team: {"isolation": "venv", "venv": venvs[team], "modules": ["plugin"]} for team in teams}
         built = odd_config(plugins=plugins, workers={"processes": 1}, sandbox={"backend": "off"}).model_dump()
         rubrics = {f"{team}.v1": {"name": f"{team}.v1", "parts": [{"rewarder": f"{team}.says"}]} for team in teams}
-        return ServiceConfig.model_validate({**built, "rubrics": {**built["rubrics"], **rubrics}})
+        uncached = {"cache": {"max_bytes": 0}}  # the same item a hundred times is to be a hundred jobs
+        return ServiceConfig.model_validate({**built, **uncached, "rubrics": {**built["rubrics"], **rubrics}})
 
     return build
 

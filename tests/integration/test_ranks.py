@@ -191,6 +191,16 @@ def test_an_adapter_that_is_sharded_learns_what_a_whole_one_learns(tmp_path):
     assert_close(several, alone)
 
 
+def test_ranks_sample_from_the_adapted_policy_that_they_train_and_not_from_a_rounded_merger(tmp_path):
+    """What an adapter adds is small beside a weight in bfloat16: merged and rounded, much of it would be gone."""
+    several, alone = (prepare(tmp_path / name, "grpo") for name in ("several", "alone"))
+    chosen = ("--set=lora.rank=4", '--set=model.compute="bfloat16"', "--set=sampling.max_new_tokens=12")
+    run(several, 2, *chosen)
+    run(alone, 1, *chosen)
+    most = max(line["mismatch_mean"] for line in metrics(alone))
+    assert max(line["mismatch_mean"] for line in metrics(several)) < 1.3 * most
+
+
 def test_a_detector_that_stops_the_run_stops_every_rank_once_what_was_done_is_saved(tmp_path):
     directory = prepare(tmp_path / "stopped", "grpo", every=100)
     run(directory, 2, "--set=run.steps=2")

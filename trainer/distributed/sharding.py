@@ -25,27 +25,26 @@ _SUMMED = 1.0
 """What FSDP is to divide the sum of gradients by."""
 
 
-def shard(model: nn.Module, section: DistributedSection, device: torch.device, compute: torch.dtype) -> None:
-    """Leave each rank its share of the weights, on its device; with one rank, everything stays as it is.
+def shard(model: nn.Module, mesh: DeviceMesh | None, compute: torch.dtype) -> None:
+    """Leave each rank its share of the weights, on its device; without a mesh, everything stays as it is.
 
     Args:
         model: whole, on the CPU, with the same weights on every rank.
-        section: how to share.
-        device: of this rank.
+        mesh: the ranks that share.
         compute: precision of arithmetic; weights, gradients' sums and moments stay in the model's.
 
     Raises:
-        ConfigError: the ranks do not fit the hosts.
+        ConfigError: the model does not say what its layers are.
     """
-    if count() == 1:
+    if mesh is None:
         return
-    mesh = mesh_of(section, device.type)
+    layers = _layers(model)
     policy = MixedPrecisionPolicy(
         param_dtype=compute,
         reduce_dtype=torch.promote_types(compute, torch.float32),
         cast_forward_inputs=False,  # weights decide the precision; and casting would copy what layers share
     )
-    for layer in _layers(model):
+    for layer in layers:
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
     for module in _units(model):
@@ -55,8 +54,15 @@ def shard(model: nn.Module, section: DistributedSection, device: torch.device, c
     register_fsdp_forward_method(model, _INSIDE)
 
 
-def mesh_of(section: DistributedSection, device_type: str) -> DeviceMesh:
-    """All ranks in a row, or a row for each host. Raises ConfigError where hosts have different numbers of ranks."""
+def mesh_of(section: DistributedSection, device_type: str) -> DeviceMesh | None:
+    """All ranks in a row, or a row for each host; None with one rank. It has communicators of its own, so that all
+    models are to have one between them.
+
+    Raises:
+        ConfigError: hosts have different numbers of ranks.
+    """
+    if count() == 1:
+        return None
     if section.shard == "all":
         return init_device_mesh(device_type, (count(),), mesh_dim_names=("shard",))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", count()))
@@ -77,13 +83,20 @@ def within(model: Any, call: Callable[..., Any], *arguments: Any) -> Any:
     return call(model, *arguments) if inside is None else inside(call, *arguments)
 
 
-def whole_parameters(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Name and value of every parameter, gathered one after the other where it is sharded: all ranks must iterate."""
+def all_names(name: str) -> bool:
+    """Every parameter is wanted."""
+    return True
+
+
+def whole_parameters(model: nn.Module, wanted: Callable[[str], bool] = all_names) -> Iterator[tuple[str, Tensor]]:
+    """Name and value of every parameter with a wanted name, gathered one after the other where it is sharded: all ranks
+    must iterate."""
     for module in _units(model):
         module.reshard()  # what a pass without gradient has left gathered
     for name, parameter in model.named_parameters():
-        value = parameter.detach()
-        yield name, value.full_tensor() if isinstance(value, DTensor) else value
+        if wanted(name):
+            value = parameter.detach()
+            yield name, value.full_tensor() if isinstance(value, DTensor) else value
 
 
 def is_sharded(model: Any) -> bool:
@@ -100,9 +113,16 @@ def _units(model: nn.Module) -> list[FSDPModule]:
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:
-    """The blocks that transformers itself would not split over devices."""
+    """The blocks that transformers itself would not split over devices. Raises ConfigError where it names none: the
+    whole model would be gathered at once."""
     names = set(getattr(model, "_no_split_modules", None) or ())
-    return [module for module in model.modules() if type(module).__name__ in names]
+    layers = [module for module in model.modules() if type(module).__name__ in names]
+    if not layers:
+        raise ConfigError(
+            f"{type(model).__name__} does not say what its layers are, so that it cannot be sharded",
+            hint="train it in one process",
+        )
+    return layers
 
 
 def section_to_load(section: ModelSection) -> ModelSection:

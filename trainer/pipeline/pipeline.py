@@ -54,6 +54,7 @@ class Pipeline:
 
     def gather(self, step: int) -> Gathered:
         """See `Supply.gather`: what is late of the draw before, and of this step's own what does not come late."""
+        self._turns.end_learning()
         self._start()
         with phase(Phase.IDLE), self._changed:
             self._learning = self._when(lambda: self._chosen(step))
@@ -64,13 +65,12 @@ class Pipeline:
         return found
 
     def take_weights(self, step: int) -> None:
-        """See `Supply.take_weights`."""
+        """See `Supply.take_weights`. The learner keeps its turn for what it has to log."""
         with self._changed:
             learnt, self._learning = self._learning, []
             self._portions = [portion for portion in self._portions if portion not in learnt]
             self._finished = [portion for portion in self._finished if portion not in learnt]
         self._go_on_from(step)
-        self._turns.end_learning()
 
     def with_newest(self, ask: Callable[[Sampler], Answer]) -> Answer:
         """See `Supply.with_newest`; it waits for its turn."""
@@ -155,7 +155,7 @@ class Pipeline:
 
     def _draw(self, source: Source, draw: int, version: int) -> None:
         if self._whole:
-            self._add(_whole_draw(draw, source.whole(draw, version)))
+            self._add(_whole_draw(draw, source.whole(draw, version, self._turns.sampling)))
         else:
             groups = source.groups(draw, version)
             while (drawn := self._next(groups)) is not None:

@@ -22,15 +22,16 @@ class PipelineSection(Section):
     """Groups of each draw that its step does not wait for: those that finish last. Needs max_staleness = 2 or more,
     since a version is kept in hand for them."""
     finished: Literal["auto", "sampled", "graded"] = "auto"
-    """When a group counts as finished: once it is `sampled`, an order that for `hf` the lengths of completions decide,
-    and so the seed; or once it is `graded`, which the clock decides. `auto` is `sampled` for `hf` and `graded` for
-    vLLM. What a step took is written to choices.jsonl, and taken so again by a run that goes on."""
+    """When a group counts as finished, where there are `stragglers`: once it is `sampled`, an order that for `hf` the
+    lengths of completions decide, and so the seed; or once it is `graded`, which the clock decides. `auto` is `sampled`
+    for `hf` and `graded` for vLLM. What a step took is written to choices.jsonl, and taken so again by a run that goes
+    on."""
     update: Literal["wait", "keep"] = "wait"
     """What new weights mean for completions that vLLM has under way. They `wait` until those have ended; or they are
     put in at once, and what is under way is kept and goes on with them: nobody waits for the longest completion, but
     two runs with one seed are no longer equal, and neither is one that was interrupted."""
     grading_requests: Positive = 8
-    """Grading requests under way at once, each of one group."""
+    """Grading requests under way at once, each of one group; DAPO's rounds are graded one after the other."""
 
     @property
     def ahead(self) -> int:
@@ -41,4 +42,6 @@ class PipelineSection(Section):
     def _stragglers_have_time(self) -> Self:
         if self.stragglers and self.max_staleness < 2:
             raise ValueError("stragglers need max_staleness = 2 or more: one version is kept in hand for them")
+        if self.finished != "auto" and not self.stragglers:
+            raise ValueError(f'finished = "{self.finished}" says who is late: without stragglers nobody is')
         return self

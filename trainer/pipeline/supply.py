@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -20,6 +21,8 @@ from trainer.samplers import Sampler, SampleRequest
 from trainer.stopwatch import Phase, phase
 
 Answer = TypeVar("Answer")
+Taking = Callable[[], AbstractContextManager[None]]
+"""Takes a turn; see `trainer.pipeline.turns`."""
 
 
 class Supply(Protocol):
@@ -60,12 +63,12 @@ class Source:
         """The same for another thread: tokenizers are not for several."""
         return replace(self, policy=replace(self.policy, tokenizer=copy.deepcopy(self.policy.tokenizer)))
 
-    def draw_round(self, step: int, version: int, turn: int, prompts: int) -> list[Rollout]:
+    def draw_round(self, step: int, version: int, taking: Taking, turn: int, prompts: int) -> list[Rollout]:
         """A round of a step: the tasks of each are a function of the seed alone, so that a resumed run draws the
         same."""
         drawn = self._tasks(step, turn, prompts), self._request(step, version, turn)
         longest = self.config.sampling.max_prompt_tokens
-        with phase(Phase.SAMPLING):
+        with taking(), phase(Phase.SAMPLING):
             return draw(self.policy, self.sampler, *drawn, max_prompt_tokens=longest)
 
     def groups(self, step: int, version: int) -> Iterator[list[Rollout]]:
@@ -85,10 +88,10 @@ class Source:
         with phase(Phase.GRADING):
             return self.grader.grade(rollouts, Run(id=self.config.run.id, step=step))
 
-    def whole(self, step: int, version: int) -> Gathered:
-        """Draw and grade all rounds of a step, one after the other."""
+    def whole(self, step: int, version: int, taking: Taking = nullcontext) -> Gathered:
+        """Draw and grade all rounds of a step, one after the other; each is sampled within a block of `taking`."""
         return gather(
-            partial(self.draw_round, step, version),
+            partial(self.draw_round, step, version, taking),
             partial(self.grade, step=step),
             groups=self.config.sampling.prompts_per_step,
             rounds=rounds(self.config),

@@ -6,7 +6,10 @@ from contextlib import contextmanager
 
 
 class Turns:
-    """The learner goes first; the sampler gives way between two groups. What waits for others needs no turn."""
+    """The learner goes first, and keeps its turn until it waits; the sampler gives way between two groups.
+
+    What waits for others needs no turn.
+    """
 
     def __init__(self, *, needed: bool) -> None:
         """Without being `needed`, as on a GPU that does both at once, nobody waits."""

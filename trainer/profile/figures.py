@@ -15,7 +15,7 @@ from trainer.stopwatch import Phase
 
 REST = "rest"
 """What belongs to no phase: templates, advantages, logs, evaluations, checkpoints."""
-_SECTIONS = ("run", "model", "data", "algorithm", "sampler")
+_SECTIONS = ("run", "model", "data", "algorithm", "lora", "correction", "sampling", "sampler")
 _OF_LEARNING = (Phase.LOG_PROBS, Phase.BACKWARD, Phase.OPTIMISER)
 _OLD_NAMES = {"sample_s": Phase.SAMPLING, "grade_s": Phase.GRADING, "train_s": "learning"}
 """Of runs from before phases were noted."""
@@ -43,10 +43,10 @@ def figures(run: Path, shape: Shape | None, peak: Peak | None) -> dict[str, Any]
         ConfigError: `run` holds no run of two steps.
     """
     config, timings = read_config(run), read_log(run, "timings.jsonl")[1:]
-    tokens = {line["step"]: line.get("tokens", 0.0) for line in read_log(run, "metrics.jsonl")}
+    metrics = {line["step"]: line for line in read_log(run, "metrics.jsonl")}
     if not timings:
         raise ConfigError(f"{run}: its logs have fewer than two steps, and the first one only warms up")
-    steps = [_step(line, tokens.get(line["step"], 0.0), config, shape, peak) for line in timings]
+    steps = [_step(line, metrics.get(line["step"], {}), config, shape, peak) for line in timings]
     return {
         "run": config.run.id,
         "device": device_of(run),
@@ -58,9 +58,13 @@ def figures(run: Path, shape: Shape | None, peak: Peak | None) -> dict[str, Any]
 
 
 def _step(
-    line: Mapping[str, float], tokens: float, config: TrainConfig, shape: Shape | None, peak: Peak | None
+    line: Mapping[str, float],
+    metrics: Mapping[str, float],
+    config: TrainConfig,
+    shape: Shape | None,
+    peak: Peak | None,
 ) -> dict[str, Any]:
-    phases, whole = _phases(line), line["whole_s"]
+    phases, whole, tokens = _phases(line), line["whole_s"], metrics.get("tokens", 0.0)
     found: dict[str, Any] = {
         "step": line["step"],
         "whole_s": whole,
@@ -72,7 +76,8 @@ def _step(
     if "peak_memory_bytes" in line:
         found["peak_memory_bytes"] = line["peak_memory_bytes"]
     if shape and "sampled_tokens" in line:
-        found["flops"] = step_flops(shape, line, config.algorithm)
+        stepped, adapter = metrics.get("stepped"), config.lora.rank > 0
+        found["flops"] = step_flops(shape, line, config.algorithm, stepped=stepped, adapter=adapter)
         if peak:
             sampled_here = config.sampler.kind != "vllm_server"
             found["mfu"] = _utilisation(found, found["flops"], peak, sampled_here=sampled_here)
@@ -120,8 +125,18 @@ def _mean(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def device_of(run: Path) -> str:
     """What the run computed on, as its manifest names it."""
+    found = _manifest(run)
+    return str(found.get("device_name", found.get("device", "unknown")))
+
+
+def ranks_of(run: Path) -> int:
+    """How many devices the run learnt on, as its manifest says."""
+    return int(_manifest(run).get("ranks", 1))
+
+
+def _manifest(run: Path) -> dict[str, Any]:
     try:
         found = json.loads((run / "manifest.json").read_bytes())
     except (OSError, ValueError):
-        return "unknown"
-    return str(found.get("device_name", found.get("device", "unknown")))
+        return {}
+    return found if isinstance(found, dict) else {}

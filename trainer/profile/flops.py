@@ -6,15 +6,17 @@ For one pass forward over some tokens:
 
 with `body` the weights of all layers' matrices, `head` the vocabulary times the hidden size, `predicted` the tokens of
 completions, `width` the heads times their dimension, and `pairs` how many tokens each token attends to, itself
-included, summed. A multiplication and its addition are two operations. Going back costs twice as much as going forward.
-A prompt counts once for its group, a pass that only recomputes never, nor do norms, rotations, softmax and the
-optimiser: so that whoever does more work than this for the same step has a lower utilisation, not a higher one.
+included, summed. A multiplication and its addition are two operations. Going back costs twice as much as going forward,
+but for the weights that an adapter leaves as they are: those cost once. A prompt counts once for its group, a pass that
+only recomputes never, nor do norms, rotations, softmax and the optimiser: whatever is done beyond the formula lowers
+utilisation.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from rewarders.types import FinishReason
 from trainer.algorithms import AlgorithmSection, Clipped
 from trainer.rollouts import Rollout
 
@@ -38,19 +40,28 @@ def shape_of(model: Any) -> Shape:
     return Shape(body, embedding.numel(), config.num_hidden_layers, width)
 
 
-def work(rollouts: Sequence[Rollout], advantages: Sequence[float]) -> dict[str, float]:
-    """How much was sampled and how much of it was learnt from, as timings.jsonl names it.
+def work(
+    rollouts: Sequence[Rollout], advantages: Sequence[float], kept: Sequence[bool], algorithm: AlgorithmSection
+) -> dict[str, float]:
+    """How much was `sampled`, `compared` with other weights, and `learnt` from, as timings.jsonl names it.
 
     Args:
         rollouts: all of a step.
-        advantages: of each; one that is 0 or NaN was not learnt from.
+        advantages: of each; NaN where it was absent from the step.
+        kept: whether its group is in the batch.
+        algorithm: which decides whether rows without advantage are learnt from.
     """
-    learnt = [rollout for rollout, gain in zip(rollouts, advantages, strict=True) if gain == gain and gain != 0]
-    return {
-        f"{name}_{part}": amount
-        for name, rows in (("sampled", rollouts), ("learnt", learnt))
-        for part, amount in _amounts(rows).items()
-    }
+    rows = zip(rollouts, advantages, kept, strict=True)
+    compared = [(rollout, gain) for rollout, gain, in_batch in rows if in_batch and gain == gain]
+    learnt = [rollout for rollout, gain in compared if _is_learnt(rollout, gain, algorithm)]
+    parts = {"sampled": rollouts, "compared": [rollout for rollout, _ in compared], "learnt": learnt}
+    return {f"{of}_{part}": amount for of, those in parts.items() for part, amount in _amounts(those).items()}
+
+
+def _is_learnt(rollout: Rollout, gain: float, algorithm: AlgorithmSection) -> bool:
+    if algorithm.mask_truncated and rollout.sample.finish_reason is FinishReason.LENGTH:
+        return False
+    return gain != 0 or algorithm.learns_without_signal
 
 
 def _amounts(rollouts: Sequence[Rollout]) -> dict[str, float]:
@@ -66,21 +77,66 @@ def _amounts(rollouts: Sequence[Rollout]) -> dict[str, float]:
     }
 
 
+def texts_work(texts: Sequence[Sequence[bool]]) -> dict[str, float]:
+    """The same of plain texts that were learnt from, given of each of their tokens whether it is learnt."""
+    lengths = [len(text) - 1 for text in texts]
+    return {
+        "texts_tokens": float(sum(lengths)),
+        "texts_predicted": float(sum(sum(text[1:]) for text in texts)),
+        "texts_pairs": float(sum(length * (length + 1) // 2 for length in lengths)),
+    }
+
+
 def forward_flops(shape: Shape, amounts: Mapping[str, float], of: str) -> float:
-    """One pass over what was `sampled` or `learnt`, without gradient."""
-    tokens, predicted, pairs = (amounts[f"{of}_{part}"] for part in ("tokens", "predicted", "pairs"))
-    return 2 * shape.body * tokens + 2 * shape.head * predicted + 4 * shape.layers * shape.width * pairs
+    """One pass over what was `sampled`, `compared` or `learnt`, or over `texts`, without gradient."""
+    return _of_weights(shape, amounts, of) + _of_attention(shape, amounts, of)
 
 
-def step_flops(shape: Shape, amounts: Mapping[str, float], algorithm: AlgorithmSection) -> dict[str, float]:
+def training_flops(shape: Shape, amounts: Mapping[str, float], of: str, *, adapter: bool = False) -> float:
+    """One pass forward and back."""
+    return (2 if adapter else 3) * _of_weights(shape, amounts, of) + 3 * _of_attention(shape, amounts, of)
+
+
+def _of_weights(shape: Shape, amounts: Mapping[str, float], of: str) -> float:
+    return 2 * shape.body * amounts.get(f"{of}_tokens", 0.0) + 2 * shape.head * amounts.get(f"{of}_predicted", 0.0)
+
+
+def _of_attention(shape: Shape, amounts: Mapping[str, float], of: str) -> float:
+    return 4 * shape.layers * shape.width * amounts.get(f"{of}_pairs", 0.0)
+
+
+def step_flops(
+    shape: Shape,
+    amounts: Mapping[str, float],
+    algorithm: AlgorithmSection,
+    *,
+    stepped: float | None = None,
+    adapter: bool = False,
+) -> dict[str, float]:
     """Operations of a step: `sampling` and `learning`, which is every pass of the trainer.
 
     Learning is the passes of the reference and of the weights that sampled, where the algorithm compares with them,
-    then forward and back once an epoch. A critic doubles all of it.
+    then forward and back once an epoch, over texts too where there are any. A critic, which has no vocabulary, goes
+    forward once and then through the same epochs.
+
+    Args:
+        stepped: optimiser steps the policy took, where that is known: a target may have ended them early.
+        adapter: whether the policy learns an adapter alone.
     """
-    several = isinstance(algorithm, Clipped) and algorithm.epochs * algorithm.minibatches > 1
-    compared = int(algorithm.beta > 0) + int(several)
-    epochs = algorithm.epochs if isinstance(algorithm, Clipped) else 1
-    sampled, learnt = (forward_flops(shape, amounts, of) for of in ("sampled", "learnt"))
-    models = 2 if algorithm.name == "ppo" else 1
-    return {"sampling": sampled, "learning": models * (compared * sampled + 3 * epochs * learnt)}
+    known = "compared" if "compared_tokens" in amounts else "sampled"  # runs of before
+    compared = int(algorithm.beta > 0) + int(algorithm.needs_old)
+    learning = compared * forward_flops(shape, amounts, known)
+    learning += _epochs(algorithm, stepped) * training_flops(shape, amounts, "learnt", adapter=adapter)
+    learning += training_flops(shape, amounts, "texts", adapter=adapter)
+    if algorithm.name == "ppo":
+        critic, epochs = replace(shape, head=0), _epochs(algorithm, stepped or None)  # it also learns while it warms up
+        learning += forward_flops(critic, amounts, known) + epochs * training_flops(critic, amounts, "learnt")
+    return {"sampling": forward_flops(shape, amounts, "sampled"), "learning": learning}
+
+
+def _epochs(algorithm: AlgorithmSection, stepped: float | None) -> float:
+    """Passes over what was learnt; a minibatch without signal, which is no step, has nothing that was."""
+    if not isinstance(algorithm, Clipped):
+        return 1
+    counts = algorithm.target_kl is not None or algorithm.learns_without_signal
+    return stepped / algorithm.minibatches if counts and stepped is not None else algorithm.epochs

@@ -14,9 +14,9 @@ from trainer.config import TrainConfig
 from trainer.grading import Grader
 from trainer.models import resolve_device, use_threads
 from trainer.plan import skeleton
-from trainer.profile.figures import device_of, figures, read_config
+from trainer.profile.figures import device_of, figures, ranks_of, read_config
 from trainer.profile.flops import shape_of
-from trainer.profile.peak import Peak, known_peak, measured_peak
+from trainer.profile.peak import Peak, known_peak, measured_peak, of_ranks
 from trainer.stopwatch import exact
 from trainer.trackers import TrackingSection
 
@@ -43,8 +43,8 @@ def profile_steps(
 def profile_run(run: Path, peak: float | None) -> dict[str, Any]:
     """What a run directory tells.
 
-    The device's peak is that of its data sheet, or is measured on this machine: give `peak`, in operations a second of
-    all devices together, for a run that was elsewhere.
+    The peak is that of the device's data sheet, or is measured on this machine, times the run's ranks: give `peak`, in
+    operations a second of all devices together, for a run that was elsewhere.
 
     Raises:
         ConfigError: `run` holds no run of two steps.
@@ -54,7 +54,8 @@ def profile_run(run: Path, peak: float | None) -> dict[str, Any]:
         shape = shape_of(skeleton(config.model))
     except ConfigError:  # the model is not here any more: times are
         shape = None
-    return figures(run, shape, Peak(peak, "as given") if peak else _peak(config, device_of(run)))
+    known = Peak(peak, "as given") if peak else of_ranks(_peak(config, device_of(run)), ranks_of(run))
+    return figures(run, shape, known)
 
 
 @contextmanager
@@ -80,4 +81,4 @@ def _peak(config: TrainConfig, name: str) -> Peak:
         device = resolve_device(config.model.device)
     except ConfigError:  # a run from a machine that has another
         device = torch.device("cpu")
-    return known_peak(name, config.model.dtype) or measured_peak(device, config.model.dtype)
+    return known_peak(name, config.model.arithmetic) or measured_peak(device, config.model.arithmetic)

@@ -1,5 +1,6 @@
 """How many operations a second a device could do at best."""
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -7,16 +8,20 @@ import torch
 
 _TENSOR_CORES = (
     ("B200", 2250e12),
+    ("H200 NVL", 835e12),
     ("H200", 989e12),
+    ("H100 NVL", 835e12),
     ("H100 PCIe", 756e12),
     ("H100", 989e12),
     ("L40S", 362e12),
+    ("L40", 181e12),
     ("A100", 312e12),
     ("RTX A6000", 155e12),
     ("A10", 125e12),
     ("L4", 121e12),
 )
-"""bfloat16 without sparsity, by the makers' data sheets; a name that begins another's comes after it."""
+"""bfloat16 without sparsity, by the makers' data sheets. All words have to be in a device's name, and the first such
+entry is taken."""
 _SIZE, _TRIES = 1024, 5
 
 
@@ -34,9 +39,18 @@ def device_name(device: torch.device) -> str:
 
 
 def known_peak(name: str, dtype: str) -> Peak | None:
-    """The data sheet's number for a device of this name; none for CPUs, and none for float32, which has several."""
-    found = next((flops for part, flops in _TENSOR_CORES if part in name), None)
+    """The data sheet's number for a device of this name; none for CPUs, for float32, which has several, and for a part
+    of a device (MIG)."""
+    words = set(re.split(r"[^A-Za-z0-9]+", name))
+    if "MIG" in words:
+        return None
+    found = next((flops for called, flops in _TENSOR_CORES if words.issuperset(called.split())), None)
     return Peak(found, f"data sheet of {name}, bfloat16") if found and dtype == "bfloat16" else None
+
+
+def of_ranks(peak: Peak, ranks: int) -> Peak:
+    """Of so many devices like this one."""
+    return peak if ranks == 1 else Peak(ranks * peak.flops, f"{ranks} ranks, of each: {peak.source}")
 
 
 def measured_peak(device: torch.device, dtype: str) -> Peak:

@@ -12,6 +12,7 @@ import torch
 from rewarders.errors import ConfigError
 from trainer.config import TrainConfig
 from trainer.distributed.ranks import count, leads
+from trainer.lora import add_adapter
 from trainer.masters import lower
 from trainer.model_source import model_files
 from trainer.models import Policy, load_policy
@@ -43,6 +44,8 @@ def built_sampler(config: TrainConfig, policy: Policy) -> Iterator[Sampler]:
     match config.sampler.kind:
         case "hf" if count() > 1:
             copied = load_policy(config.model)
+            if config.lora.rank:
+                add_adapter(copied.model, config.lora, config.run.seed)
             lower(copied.model, getattr(torch, sampler_dtype(config)))
             with GatheredSampler(_own(copied, config)).helping() as gathered:
                 yield gathered

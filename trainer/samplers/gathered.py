@@ -8,8 +8,8 @@ import torch
 
 from trainer.distributed.leading import announced, helping
 from trainer.distributed.ranks import count, gathered, rank
-from trainer.distributed.sharding import whole_parameters
-from trainer.lora import merged
+from trainer.distributed.sharding import all_names, whole_parameters
+from trainer.lora import adapted_layers, of_adapter
 from trainer.samplers import Sample, SampleRequest
 from trainer.samplers.hf import HfSampler
 
@@ -20,6 +20,7 @@ class GatheredSampler:
     """Asked on rank 0, within `led`; draws what one process would, since draws belong to rows."""
 
     def __init__(self, sampler: HfSampler) -> None:
+        """The sampler has a model of its own, with an adapter if the policy has one, and the same weights beneath."""
         self._sampler = sampler
 
     def sample(self, prompts: Sequence[Sequence[int]], request: SampleRequest) -> list[list[Sample]]:
@@ -33,9 +34,12 @@ class GatheredSampler:
 
     @torch.no_grad()
     def take_weights(self, model: Any, version: str) -> None:
-        """Gather the weights of a sharded model into every rank's copy, in its precision: all have to call this."""
+        """Gather what is trained of a sharded model into every rank's copy, in its precision: all have to call this.
+
+        An adapter is not merged: rounded with the weights it adapts, it would be another policy than the one trained.
+        """
         own = dict(self._sampler.model.named_parameters())
-        for name, value in merged(whole_parameters(model), model):
+        for name, value in whole_parameters(model, of_adapter if adapted_layers(model) else all_names):
             own[name].copy_(value)
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """Sampling in other processes where the policy is sharded: rank 0 does it, the others help to gather the weights."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from rewarders.errors import ConfigError
@@ -25,7 +26,7 @@ class SendingSampler:
 
     def take_weights(self, model: Any, version: str) -> None:
         """See `Sampler.take_weights`; on every rank. Each parameter is whole only while it is sent."""
-        with helping(GATHERING, lambda: gather_along(model)):
+        with helping(GATHERING, partial(gather_along, model)):
             led(lambda: self._own.take_weights(model, version))
 
     def close(self) -> None:

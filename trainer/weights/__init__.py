@@ -5,7 +5,7 @@ computed with: a float32 policy that is sampled in bfloat16 travels as bfloat16,
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any, Final, Protocol
 
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from trainer.distributed.leading import announced
-from trainer.distributed.sharding import is_sharded, whole_parameters
-from trainer.lora import adapter_tensors, merged
+from trainer.distributed.sharding import all_names, is_sharded, whole_parameters
+from trainer.lora import adapter_tensors, merged, of_adapter
 
 GATHERING: Final = "gather the weights"
 
@@ -62,17 +62,17 @@ def wire_tensors(model: Any, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]
 
 def wire_adapter(model: Any, dtype: torch.dtype) -> dict[str, Tensor]:
     """The adapter of the model alone, in peft's names, as it is sent. Called like `wire_tensors`."""
-    return {name: value.to(dtype) for name, value in adapter_tensors(_gathered(model)).items()}
+    return {name: value.to(dtype) for name, value in adapter_tensors(_gathered(model, of_adapter)).items()}
 
 
-def _gathered(model: Any) -> Iterator[tuple[str, Tensor]]:
-    with announced(GATHERING) if is_sharded(model) else nullcontext():
-        yield from whole_parameters(model)
+def _gathered(model: Any, wanted: Callable[[str], bool] = all_names) -> Iterator[tuple[str, Tensor]]:
+    with announced(GATHERING, wanted) if is_sharded(model) else nullcontext():
+        yield from whole_parameters(model, wanted)
 
 
-def gather_along(model: Any) -> None:
-    """What other ranks than 0 do when its `wire_tensors` says so."""
-    for _ in whole_parameters(model):
+def gather_along(model: Any, wanted: Callable[[str], bool]) -> None:
+    """What other ranks than 0 do when its `wire_tensors` or `wire_adapter` says so."""
+    for _ in whole_parameters(model, wanted):
         pass
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from env_server.config import ServiceConfig
+from env_server.fair_queue import Line
 from env_server.isolation import IsolatedPlugin
 from env_server.worker_pools import IsolatedPool, WorkerPools
 from env_server.worker_process import Job
@@ -44,3 +45,10 @@ def test_an_isolated_plugin_that_is_full_is_a_fault_of_its_own(pools: WorkerPool
     assert one == two == three
     assert one is not None
     assert "3 more would be too many" in one
+
+
+def test_jobs_that_took_no_time_are_shared_among_the_workers_too(pools: WorkerPools):
+    pool, slot = pools.own, object()
+    pool._paces.began(slot, "maths.equal")
+    pool._paces.ended(slot, 0.0)
+    assert pool._share(Line("maths.equal"), waiting=1000) == 16

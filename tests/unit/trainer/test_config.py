@@ -68,6 +68,26 @@ def test_a_wrong_option_is_named_with_its_value(path, override, message):
         load_config(TrainConfig, path, [override])
 
 
+SERVED = ["lora.rank=4", "sampler.kind=vllm_server", "sampler.spawn=1"]
+
+
+def test_an_adapter_is_not_taken_away_from_completions_that_are_under_way(path):
+    pipelined = ["pipeline.max_staleness=1", "pipeline.update=keep", "correction.kind=truncate"]
+    load_config(TrainConfig, path, [*SERVED, *pipelined])
+    with pytest.raises(ConfigError, match=r'pipeline\.update = "keep" .* lora\.sync = "adapter"'):
+        load_config(TrainConfig, path, [*SERVED, *pipelined, "lora.sync=adapter"])
+
+
+@pytest.mark.parametrize("coarse", ["model.compute=bfloat16", "model.dtype=bfloat16", "sampler.dtype=bfloat16"])
+def test_vllm_samples_from_weights_merged_in_bfloat16_only_where_that_is_corrected(path, coarse):
+    load_config(TrainConfig, path, SERVED)
+    with pytest.raises(ConfigError, match=r'lora\.sync = "merged" rounds what the adapter adds'):
+        load_config(TrainConfig, path, [*SERVED, coarse])
+    for mended in ("lora.sync=adapter", "correction.kind=mask"):
+        load_config(TrainConfig, path, [*SERVED, coarse, mended])
+    load_config(TrainConfig, path, ["lora.rank=4", "model.compute=bfloat16"])
+
+
 @pytest.mark.parametrize(
     ("name", "option"), [("rloo", "clip_low"), ("rloo", "epochs"), ("dr_grpo", "std_eps"), ("grpo", "unknown")]
 )

@@ -13,7 +13,7 @@ from trainer.distributed.launching import become_torchrun, refuse_several, witho
 from trainer.distributed.leading import _rebuilt, announced, led
 from trainer.distributed.ranks import any_rank, broadcast, count, gathered, leads, rank, summed
 from trainer.distributed.section import DistributedSection
-from trainer.distributed.sharding import is_sharded, shard, whole_parameters, within
+from trainer.distributed.sharding import is_sharded, mesh_of, shard, whole_parameters, within
 from trainer.distributed.telling import told_elsewhere
 from trainer.tally import Tally
 
@@ -30,10 +30,27 @@ def test_one_process_is_all_the_ranks_there_are():
 
 def test_one_process_keeps_its_model_as_it_is(policy):
     before = dict(policy.model.named_parameters())
-    shard(policy.model, DistributedSection(), torch.device("cpu"), torch.float32)
+    shard(policy.model, mesh_of(DistributedSection(), "cpu"), torch.float32)
     assert not is_sharded(policy.model)
     assert all(value.data_ptr() == before[name].data_ptr() for name, value in whole_parameters(policy.model))
     assert within(policy.model, lambda model, number: (model is policy.model, number), 2) == (True, 2)
+
+
+def test_a_model_that_does_not_say_what_its_layers_are_is_not_sharded_as_one_piece(policy, monkeypatch):
+    monkeypatch.setattr(type(policy.model), "_no_split_modules", None)
+    policy.model._no_split_modules = None
+    with pytest.raises(ConfigError, match="does not say what its layers are"):
+        shard(policy.model, object(), torch.float32)
+
+
+def test_of_an_adapted_model_only_the_adapter_is_gathered_where_nothing_else_is_sent(policy):
+    from trainer.lora import add_adapter, of_adapter
+    from trainer.lora_section import LoraSection
+
+    add_adapter(policy.model, LoraSection(rank=2), 0)
+    found = dict(whole_parameters(policy.model.requires_grad_(False), of_adapter))
+    assert len(found) == 2 * 2 * 7
+    assert all("lora_" in name for name in found)
 
 
 def test_an_error_of_rank_0_is_the_same_error_elsewhere_and_is_told_there():

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rewarders.errors import CheckpointMismatch, ConfigError
 from trainer import checkpoint
 from trainer.config import ModelSection, OptimSection, TrainConfig
+from trainer.evaluate import as_trained
 from trainer.learner import build_learner
 from trainer.logprobs import batch_logprobs, completion_logprobs
 from trainer.lora import adapted_layers, merged, switched_off
@@ -18,11 +19,12 @@ from trainer.masters import MasterAdamW
 from trainer.models import load_policy
 from trainer.optim import build_optimizer
 from trainer.packing import Cut
+from trainer.pipeline.snapshots import Snapshots
 from trainer.rollouts import Rollout, pack
 from trainer.samplers import SampleRequest
 from trainer.samplers.hf import HfSampler
 from trainer.step import train_step
-from trainer.weights import wire_tensors
+from trainer.weights import wire_adapter, wire_tensors
 
 REWARDS = [1.0, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0, 1.0]
 LENGTHS = [5, 2, 7, 1, 3, 3, 6, 4]
@@ -325,6 +327,52 @@ def test_without_its_adapter_the_policy_is_the_reference(configured, make_batch,
     assert all(weight.requires_grad for name, weight in policy.model.named_parameters() if "lora_" in name)
     with pytest.raises(TypeError), switched_off(start):
         pass
+
+
+@pytest.mark.parametrize("option", ["masters", "lora", "all"])
+def test_what_is_evaluated_is_the_policy_that_was_trained(configured, make_batch, tmp_path, option):
+    config = configured(**copy.deepcopy(OPTIONS[option]))
+    policy, learner = built(config)
+    train_step(learner, make_batch(REWARDS, LENGTHS), 1)
+    saved(tmp_path / "kept", policy, learner, 1)
+    judged = as_trained(config, checkpoint.latest(tmp_path / "kept"))
+    for mine, other in zip(policy.model.parameters(), judged.model.parameters(), strict=True):
+        assert mine.dtype == other.dtype
+        assert torch.equal(mine, other)
+
+
+def test_an_adapter_that_is_sent_by_itself_is_evaluated_by_itself(configured, make_batch, tmp_path):
+    served = {"sampler": {"kind": "vllm_server", "spawn": 1}, "lora": {"rank": 4, "sync": "adapter"}}
+    policy, learner = built(configured(**served))
+    train_step(learner, make_batch(REWARDS, LENGTHS), 1)
+    path = saved(tmp_path / "kept", policy, learner, 1)
+    judged = as_trained(configured(**served), checkpoint.read(path))
+    sent, trained_ = (wire_adapter(each.model, torch.float32) for each in (judged, policy))
+    assert sent.keys() == trained_.keys()
+    assert all(torch.equal(value, trained_[name]) for name, value in sent.items())
+    assert any(value.any() for name, value in sent.items() if ".lora_B." in name)
+    assert wire_adapter(as_trained(configured(**served), None).model, torch.float32).keys() == sent.keys()
+
+
+def test_an_adapter_that_is_missing_or_of_another_shape_is_not_evaluated(configured, tmp_path):
+    policy, learner = built(configured())
+    whole = checkpoint.read(saved(tmp_path / "whole", policy, learner, 1))
+    served = {"sampler": {"kind": "vllm_server", "spawn": 1}, "lora": {"rank": 4, "sync": "adapter"}}
+    with pytest.raises(ConfigError, match="has no adapter"):
+        as_trained(configured(**served), whole)
+    assert not adapted_layers(as_trained(configured(lora={"rank": 4}), whole).model)
+    adapted, adapting = built(configured(lora={"rank": 2}))
+    other = checkpoint.read(saved(tmp_path / "other", adapted, adapting, 1))
+    with pytest.raises(ConfigError, match="another shape"):
+        as_trained(configured(lora={"rank": 4}), other)
+
+
+def test_a_snapshot_of_an_adapted_policy_has_an_adapter_to_send(configured):
+    policy, _ = built(configured(lora={"rank": 4}))
+    assert (
+        wire_adapter(Snapshots(policy.model).take(), torch.float32).keys()
+        == wire_adapter(policy.model, torch.float32).keys()
+    )
 
 
 def test_an_adapter_does_not_go_on_upon_other_weights(configured, make_batch, tmp_path, model_path):

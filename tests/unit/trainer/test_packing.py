@@ -4,10 +4,9 @@ from itertools import chain
 
 import pytest
 import torch
-from torch.nn.functional import scaled_dot_product_attention
 
 from trainer.logprobs import batch_logprobs, completion_logprobs, in_micro_batches
-from trainer.packed import Span, blocks, flat, gather, packed, rows_of
+from trainer.packed import packed
 from trainer.packing import Cut, micro_batches
 
 LENGTHS = [5, 2, 7, 1, 3, 0, 6, 4, 2, 2, 1, 9]
@@ -105,72 +104,9 @@ def test_the_row_holds_each_prompt_once_and_no_padding(batch):
     assert row.positions[0, : len(prompt)].tolist() == list(range(len(prompt)))
 
 
-SPANS = [
-    (list(range(40)), 40),
-    (list(range(50, 200)), 150),
-    ([*range(40), *range(200, 205)], 5),
-    ([*range(50, 300)], 100),
-]
-
-
-def plainly(q, k, v, spans, size):
-    out = torch.zeros_like(q)
-    for places_, asking in spans:
-        seen = torch.tensor(places_)
-        asked = seen[-asking:]
-        mask = torch.ones(asking, len(seen), dtype=torch.bool).tril(len(seen) - asking)
-        parts = (q[asked].transpose(0, 1), k[seen].transpose(0, 1), v[seen].transpose(0, 1))
-        out[asked] = scaled_dot_product_attention(*parts, attn_mask=mask).transpose(0, 1)
-    return out[:size]
-
-
-@pytest.fixture
-def tensors():
-    made = torch.Generator().manual_seed(0)
-    return [torch.randn(300, 2, 8, generator=made, dtype=torch.float64) for _ in range(3)]
-
-
-def test_attention_in_blocks_is_that_of_each_sequence_by_itself(tensors):
-    q, k, v = tensors
-    spans = [Span(torch.tensor(seen), asking) for seen, asking in SPANS[:3]]
-    every, owner = blocks(spans, 205)
-    assert {block.visible is None for block in every} == {True}
-    found = []
-    for block in every:
-        parts = gather(q, block.queries), gather(k, block.keys), gather(v, block.keys)
-        found.append(scaled_dot_product_attention(*parts, is_causal=True).transpose(1, 2).flatten(0, 1))
-    expected = plainly(q, k, v, SPANS[:3], 205)
-    used = torch.cat([span.places[-span.asking :] for span in spans])
-    torch.testing.assert_close(rows_of(torch.cat(found), owner)[used], expected[used])
-
-
-def test_a_short_completion_of_a_long_prompt_does_not_compute_the_prompt_again():
-    spans = [Span(torch.arange(400), 400), Span(torch.cat([torch.arange(400), torch.arange(400, 410)]), 10)]
-    every, _ = blocks([spans[1]], 410)
-    assert every[0].queries.shape == (1, 10)
-    assert every[0].visible is not None
-
-
-def test_attention_behind_long_prompts_is_that_of_each_sequence_by_itself(tensors):
-    q, k, v = tensors
-    known = [(list(range(200)), 200), ([*range(200), *range(200, 210)], 10), ([*range(200), *range(210, 230)], 20)]
-    spans = [Span(torch.tensor(seen), asking) for seen, asking in known]
-    every, owner = blocks(spans, 230)
-    assert sorted(block.visible is None for block in every) == [False, True]
-    found = []
-    for block in every:
-        parts = gather(q, block.queries), gather(k, block.keys), gather(v, block.keys)
-        out = scaled_dot_product_attention(*parts, attn_mask=block.visible, is_causal=block.visible is None)
-        found.append(out.transpose(1, 2).flatten(0, 1))
-    torch.testing.assert_close(rows_of(torch.cat(found), owner), plainly(q, k, v, known, 230))
-
-
-def test_the_layout_without_padding_names_each_sequence_by_where_it_begins():
-    spans = [Span(torch.tensor([0, 1, 2]), 3), Span(torch.tensor([0, 1, 2, 3, 4]), 2)]
-    asked, seen, starts_q, starts_k, owner = flat(spans, 5)
-    assert asked.tolist() == [0, 1, 2, 3, 4]
-    assert seen.tolist() == [0, 1, 2, 0, 1, 2, 3, 4]
-    assert starts_q.tolist() == [0, 3, 5]
-    assert starts_k.tolist() == [0, 3, 8]
-    assert owner.tolist() == [0, 1, 2, 3, 4]
-    assert starts_q.dtype == starts_k.dtype == torch.int32
+def test_rows_that_are_not_in_the_order_of_their_groups_are_computed_alike(policy, batch):
+    mixed = torch.tensor([7, 0, 11, 4, 2, 6, 3, 1, 9, 8, 10])
+    rows = batch.rows(mixed)
+    found = completion_logprobs(policy.model, rows, temperature=1.0).logp
+    whole = batch_logprobs(policy.model, batch, temperature=1.0, cut=Cut(64))[mixed]
+    torch.testing.assert_close(found, whole[rows.mask], rtol=1e-5, atol=1e-5)

@@ -58,6 +58,18 @@ def test_a_sliding_window_is_refused_although_the_layers_do_not_say_so(replaced)
         load(replaced(MistralForCausalLM(config)))
 
 
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_positions_that_change_with_the_length_of_a_sequence_are_refused(model_path, tmp_path, kind):
+    path = tmp_path / "moving"
+    shutil.copytree(model_path, path)
+    config = json.loads((path / "config.json").read_text())
+    factors = {"short_factor": [1.0] * 4, "long_factor": [2.0] * 4, "original_max_position_embeddings": 64}
+    scaled = {"rope_theta": 1e4, "rope_type": kind, "factor": 2.0, **(factors if kind == "longrope" else {})}
+    (path / "config.json").write_text(json.dumps({**config, "rope_parameters": scaled}))
+    with pytest.raises(ConfigError, match=f"rotary positions of type {kind}"):
+        load(path)
+
+
 def test_a_completion_beyond_the_models_positions_is_an_error_that_names_the_task(replaced, make_task):
     config = GPT2Config(vocab_size=22, n_positions=16, n_embd=16, n_layer=1, n_head=2, eos_token_id=2)
     policy = load(replaced(GPT2LMHeadModel(config)))

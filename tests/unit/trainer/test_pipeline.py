@@ -19,6 +19,7 @@ from trainer.pipeline.in_flight import read_in_flight, written
 from trainer.pipeline.pipeline import Pipeline
 from trainer.pipeline.portions import Portion
 from trainer.pipeline.snapshots import Snapshots
+from trainer.pipeline.supply import Source
 from trainer.pipeline.turns import Turns
 from trainer.rollouts import Rollout
 from trainer.samplers import Sample
@@ -242,6 +243,33 @@ def test_a_step_that_is_given_up_lets_the_sampler_finish_what_the_checkpoint_nee
     ahead.close()
 
 
+def test_on_one_processor_a_round_of_dapo_waits_for_the_learner_and_its_grading_does_not(tmp_path, policy, make_task):
+    algorithm = {"name": "dapo", "sampling_rounds": 2}
+    config = settings(tmp_path, pipeline={"max_staleness": 1}, algorithm=algorithm, model={"path": "x"})
+    learning, second_round = threading.Event(), threading.Event()
+
+    def sample(prompts: Sequence[Any], request: Any) -> list[list[Sample]]:
+        if request.seed == "0/2/1":
+            second_round.set()
+        one = Sample((7,), (-0.1,), FinishReason.STOP, request.weight_version)
+        return [[one] * SIZE for _ in prompts]
+
+    def grade(rollouts: Sequence[Rollout], run: Any) -> list[ScoredItem]:
+        if run.step == 2:
+            assert learning.wait(30)
+        return [ScoredItem(status=Status.SCORED, task_id=None, reward=0.0) for _ in rollouts]
+
+    order = SimpleNamespace(for_step=lambda step, turn: [make_task(f"{step}.{place}") for place in range(GROUPS)])
+    sampler = SimpleNamespace(take_weights=lambda model, version: None, sample=sample)
+    ahead = pipeline(Source(config, policy, order, sampler, SimpleNamespace(grade=grade)))  # type: ignore[arg-type]
+    assert ahead.gather(1).rounds == 2
+    learning.set()
+    ahead.take_weights(1)
+    assert not second_round.wait(0.2)
+    assert ahead.gather(2).rounds == 2
+    ahead.close()
+
+
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
@@ -250,6 +278,14 @@ def test_a_step_that_is_given_up_lets_the_sampler_finish_what_the_checkpoint_nee
         ({"pipeline": {"max_staleness": 2, "stragglers": 3}}, "below sampling.prompts_per_step = 3"),
         ({"pipeline": {"stragglers": 1}}, "max_staleness = 2 or more"),
         ({"pipeline": {"grading_requests": 2}}, "no effect without"),
+        ({"pipeline": {"max_staleness": 2, "finished": "graded"}}, "without stragglers nobody is"),
+        (
+            {
+                "pipeline": {"max_staleness": 1, "grading_requests": 2},
+                "algorithm": {"name": "dapo", "sampling_rounds": 2},
+            },
+            "graded in turn",
+        ),
         ({"pipeline": {"max_staleness": 1, "update": "keep"}}, "is for vllm_server"),
         ({"pipeline": {"max_staleness": 1}, "sampler": {"kind": "vllm_colocated"}}, "takes turns by itself"),
         (

@@ -111,6 +111,15 @@ def test_a_critic_is_counted_with_its_optimiser(config):
     assert ppo["critic"] == 4 * ppo["weights"]
 
 
+def test_snapshots_are_counted_in_the_precision_they_are_computed_in(config):
+    def memory(**model):
+        chosen = {"pipeline": {"max_staleness": 1}, "correction": {"kind": "truncate"}}
+        given = config(model={**config().model.model_dump(), **model}, **chosen)
+        return plan_with_cost(given, like=None, tokens_per_second=None, price_per_hour=None)["memory_bytes"]
+
+    assert memory(compute="bfloat16")["snapshots"] * 2 == memory()["snapshots"]
+
+
 def test_a_plan_with_a_cost_reads_well(config, past_run):
     said = describe(plan_with_cost(config(), like=past_run, tokens_per_second=None, price_per_hour=2.0))
     assert "takes about" in said

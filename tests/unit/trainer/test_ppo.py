@@ -289,6 +289,19 @@ def test_a_reward_model_is_where_a_critic_may_start_from(tmp_path, model_section
     assert token_values(critic, batch).abs().min() > 0
 
 
+def test_a_critic_that_reads_packed_rows_otherwise_is_refused(tmp_path, model_section, policy, monkeypatch):
+    """As an attention would that knows nothing of them."""
+    reward_model(tmp_path)
+    plain = AutoModelForSequenceClassification.from_pretrained
+
+    def eager(*arguments, **options):
+        return plain(*arguments, **{**options, "attn_implementation": "eager"})
+
+    monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", eager)
+    with pytest.raises(ConfigError, match=r"critic\.init = .*does not take packed rows"):
+        load_value_model(CriticSection(init=str(tmp_path)), model_section, policy.model)
+
+
 def test_a_model_that_is_no_critic_is_refused(tmp_path, model_path, model_section, policy):
     reward_model(tmp_path / "three", labels=3)
     reward_model(tmp_path / "other", vocabulary="01")

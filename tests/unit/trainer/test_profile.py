@@ -2,9 +2,11 @@ import io
 import json
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
@@ -12,11 +14,12 @@ from typer.testing import CliRunner
 from env_server.schemas import ScoredItem, Status
 from rewarders.errors import ConfigError
 from rewarders.types import FinishReason
+from trainer.algorithms import AlgorithmSection
 from trainer.cli import app
 from trainer.config import TrainConfig
 from trainer.profile.figures import figures
-from trainer.profile.flops import Shape, forward_flops, shape_of, step_flops, work
-from trainer.profile.measuring import profile_steps
+from trainer.profile.flops import Shape, forward_flops, shape_of, step_flops, texts_work, work
+from trainer.profile.measuring import profile_run, profile_steps
 from trainer.profile.peak import Peak, known_peak, measured_peak
 from trainer.profile.showing import draw, show
 from trainer.rollouts import Rollout
@@ -26,6 +29,13 @@ from trainer.samplers import Sample
 def rollout(make_task, group, prompt, length):
     sample = Sample((7,) * length, (-1.0,) * length, FinishReason.STOP, "0")
     return Rollout(make_task(), (6,) * prompt, group, 0, sample, "")
+
+
+AMOUNTS = {
+    f"{of}_{part}": amount
+    for of in ("sampled", "compared", "learnt")
+    for part, amount in (("tokens", 5.0), ("predicted", 3.0), ("pairs", 7.0))
+}
 
 
 def config(model_path, **algorithm):
@@ -72,8 +82,12 @@ def test_the_formula_is_what_torch_counts_in_the_matrix_products_of_a_pass(polic
     assert forward_flops(shape, attended, "x") == counter.get_total_flops()
 
 
+def learning(**algorithm):
+    return TypeAdapter(AlgorithmSection).validate_python({"name": "grpo", **algorithm})
+
+
 def test_a_prompt_counts_once_for_its_group_and_each_token_attends_to_what_came_before(make_task):
-    found = work([rollout(make_task, 0, 3, 2), rollout(make_task, 0, 3, 4)], [1.0, 0.0])
+    found = work([rollout(make_task, 0, 3, 2), rollout(make_task, 0, 3, 4)], [1.0, 0.0], [True, True], learning())
     assert found["sampled_tokens"] == 3 + 2 + 4
     assert found["sampled_predicted"] == 6
     assert found["sampled_pairs"] == (1 + 2 + 3) + (4 + 5) + (4 + 5 + 6 + 7)
@@ -82,21 +96,62 @@ def test_a_prompt_counts_once_for_its_group_and_each_token_attends_to_what_came_
 
 @pytest.mark.parametrize("gain", [0.0, math.nan])
 def test_what_was_not_learnt_from_is_no_work_of_learning(make_task, gain):
-    found = work([rollout(make_task, 0, 3, 2)], [gain])
+    found = work([rollout(make_task, 0, 3, 2)], [gain], [True], learning())
     assert found["learnt_tokens"] == found["learnt_pairs"] == 0
     assert found["sampled_tokens"] == 5
 
 
+def test_a_penalty_learns_from_rows_without_advantage_but_not_from_what_is_absent(make_task):
+    rows = [rollout(make_task, group, 3, 2) for group in range(3)]
+    found = work(rows, [0.0, math.nan, 0.0], [True, True, False], learning(beta=0.1))
+    assert found["learnt_tokens"] == found["compared_tokens"] == 5
+    assert found["sampled_tokens"] == 15
+
+
+def test_a_masked_completion_is_compared_and_not_learnt_from(make_task):
+    cut_off = rollout(make_task, 0, 3, 2)
+    cut_off = replace(cut_off, sample=replace(cut_off.sample, finish_reason=FinishReason.LENGTH))
+    found = work([cut_off], [1.0], [True], learning(mask_truncated=True))
+    assert (found["compared_tokens"], found["learnt_tokens"]) == (5, 0)
+
+
 @pytest.mark.parametrize(
     ("algorithm", "passes"),
-    [({}, 3), ({"beta": 0.1}, 4), ({"epochs": 2}, 1 + 6), ({"beta": 0.1, "epochs": 2}, 2 + 6)],
+    [
+        ({}, 3),
+        ({"beta": 0.1}, 4),
+        ({"epochs": 2}, 1 + 6),
+        ({"beta": 0.1, "epochs": 2}, 2 + 6),
+        ({"beta": 0.1, "kl_target": 1.0}, 2 + 3),
+        ({"name": "rloo", "beta": 0.1, "kl_in": "reward", "kl": "k1"}, 2 + 3),
+        ({"epochs": 4, "minibatches": 2, "target_kl": 0.1}, 1 + 3 * 3 / 2),
+    ],
 )
-def test_learning_is_a_pass_for_each_comparison_and_three_an_epoch(model_path, algorithm, passes):
-    shape, amounts = Shape(10, 4, 1, 2), {}
-    for of in ("sampled", "learnt"):
-        amounts |= {f"{of}_tokens": 5.0, f"{of}_predicted": 3.0, f"{of}_pairs": 7.0}
-    found = step_flops(shape, amounts, config(model_path, **algorithm).algorithm)
+def test_learning_is_a_pass_for_each_comparison_and_three_an_epoch(algorithm, passes):
+    stepped = 3.0 if "target_kl" in algorithm else None
+    found = step_flops(Shape(10, 4, 1, 2), AMOUNTS, learning(**algorithm), stepped=stepped)
     assert found["learning"] == passes * found["sampling"]
+
+
+@pytest.mark.parametrize(("stepped", "epochs"), [(2.0, 2), (0.0, 0)])
+def test_a_critic_has_no_vocabulary_and_goes_on_learning_while_the_policy_waits_for_it(stepped, epochs):
+    shape = Shape(10, 4, 1, 2)
+    found = step_flops(shape, AMOUNTS, learning(name="ppo", epochs=2), stepped=stepped)
+    critic = forward_flops(replace(shape, head=0), AMOUNTS, "sampled")
+    assert found["learning"] == (1 + 3 * epochs) * found["sampling"] + (1 + 3 * 2) * critic
+
+
+def test_an_adapter_spares_the_way_back_into_the_weights_it_leaves():
+    whole = step_flops(Shape(10, 4, 1, 2), AMOUNTS, learning())["learning"]
+    adapter = step_flops(Shape(10, 4, 1, 2), AMOUNTS, learning(), adapter=True)["learning"]
+    assert whole - adapter == 2 * 10 * 5 + 2 * 4 * 3
+
+
+def test_texts_beside_the_rewards_are_learnt_from_too():
+    texts = texts_work([[False, False, True, True]])
+    assert texts == {"texts_tokens": 3.0, "texts_predicted": 2.0, "texts_pairs": 6.0}
+    with_texts, without = (step_flops(Shape(10, 4, 1, 2), known, learning()) for known in (AMOUNTS | texts, AMOUNTS))
+    assert with_texts["learning"] - without["learning"] == 3 * (2 * 10 * 3 + 2 * 4 * 2 + 4 * 2 * 6)
 
 
 def test_the_first_step_is_left_out_and_shares_and_rates_are_of_the_rest(run):
@@ -158,9 +213,33 @@ def test_the_table_names_every_phase_and_its_share(run):
 def test_peaks_are_those_of_the_data_sheet_or_measured():
     assert known_peak("NVIDIA H200", "bfloat16").flops == 989e12
     assert known_peak("NVIDIA H100 PCIe", "bfloat16").flops == 756e12
+    assert known_peak("NVIDIA H100 80GB HBM3", "bfloat16").flops == 989e12
+    assert known_peak("NVIDIA H100 NVL", "bfloat16").flops == 835e12
+    assert known_peak("NVIDIA A100-SXM4-80GB", "bfloat16").flops == 312e12
+    assert known_peak("NVIDIA L4", "bfloat16").flops == 121e12
+    assert known_peak("NVIDIA L40", "bfloat16").flops == 181e12
     assert known_peak("NVIDIA H200", "float32") is None
-    assert known_peak("cpu", "bfloat16") is None
+    for unknown in ("cpu", "NVIDIA A10G", "NVIDIA GH200 480GB", "NVIDIA A100-SXM4-40GB MIG 1g.5gb"):
+        assert known_peak(unknown, "bfloat16") is None
     assert measured_peak(torch.device("cpu"), "float32").flops > 1e8
+
+
+def test_the_peak_is_of_the_precision_that_is_computed_in_and_of_all_ranks(run, model_path):
+    wanted = config(model_path)
+    model = wanted.model.model_copy(update={"compute": "bfloat16"})
+    (run / "config.json").write_text(wanted.model_copy(update={"model": model}).model_dump_json())
+    (run / "manifest.json").write_text('{"device_name": "NVIDIA H200", "ranks": 4}')
+    found = profile_run(run, None)
+    assert found["peak"] == {"flops": 4 * 989e12, "source": "4 ranks, of each: data sheet of NVIDIA H200, bfloat16"}
+    assert profile_run(run, 1e12)["peak"]["flops"] == 1e12
+
+
+def test_a_run_of_dapo_is_read_whose_buffer_is_longer_than_usual_completions(run, model_path):
+    wanted = config(model_path).model_dump(mode="json")
+    wanted |= {"algorithm": {"name": "dapo", "overlong_buffer": 300}}
+    wanted["sampling"] |= {"max_new_tokens": 1000}
+    (run / "config.json").write_text(json.dumps(wanted))
+    assert profile_run(run, 1e12)["mean"]["mfu"]["step"] > 0
 
 
 class LengthGrader:
