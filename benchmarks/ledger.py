@@ -51,8 +51,8 @@ from rewarders.types import Component, Verdict
 HERE = Path(__file__).parent
 GROUP = 16
 BATCH = 256
-STREAMS = 8
-"""Requests on their way at once: as many as eight training runs keep there."""
+STREAMS = 16
+"""Requests on their way at once: a step of 256 prompts with 16 completions each."""
 WORDS = [word for path in sorted((HERE.parent / "docs").glob("*.md")) for word in path.read_text("utf-8").split()]
 INSTRUMENT = canonical_json({"rubric_digest": digest("r"), "service": "assay", "parts": [{"params": {}}] * 3})
 REASONS = ("equal", "wrong", "no_answer")
