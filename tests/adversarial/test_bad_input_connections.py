@@ -16,7 +16,10 @@ PATIENCE_S = 20.0
 
 
 def sent(target: Target, data: bytes, *, finish: bool = False) -> bytes:
-    """Everything that is answered until the other end hangs up, or has said nothing more for a second."""
+    """Everything that is answered until the other end hangs up, or has said nothing more for a second.
+
+    With `finish` nothing comes after the data, which the other end may take for hanging up, and answer nothing.
+    """
     with socket.create_connection(target.address, timeout=PATIENCE_S) as connection:
         connection.sendall(data)
         if finish:
@@ -99,16 +102,16 @@ def test_what_may_be_there_once_is_refused_twice(target: Target, lines: list[str
 
 def test_a_request_without_a_host_is_refused(target: Target):
     brought = "".join(f"{name}: {value}\r\n" for name, value in target.headers.items())
-    said = sent(target, f"GET /healthz HTTP/1.1\r\n{brought}\r\n".encode(), finish=True)
+    said = sent(target, f"GET /healthz HTTP/1.1\r\n{brought}\r\n".encode())
     assert status(said) == 400
-    said = sent(target, f"GET /healthz HTTP/1.0\r\n{brought}\r\n".encode(), finish=True)
+    said = sent(target, f"GET /healthz HTTP/1.0\r\n{brought}\r\n".encode())
     assert status(said) == 200
 
 
 def test_an_address_with_a_host_in_it_is_asked_of_us_or_of_nobody(target: Target):
     for host, statuses in (("localhost", {200, 404}), (f"{CANARY.decode()}.example", {421})):
         line = request(target, f"host: {host}", method="GET", path=f"http://{CANARY.decode()}.example/healthz")
-        said = sent(target, line, finish=True)
+        said = sent(target, line)
         assert status(said) in statuses
         assert CANARY not in said
 

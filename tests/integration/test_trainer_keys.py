@@ -40,7 +40,7 @@ def test_a_trainer_grades_with_the_key_of_its_file_and_its_configuration_does_no
     key = make_key(tmp_path / "run" / "server", "acme", [Scope.SCORE])
     (tmp_path / "key").write_text(f"{key}\n")
     settings = config(tmp_path, tmp_path / "key")
-    with _grader(settings, spawn_server=True, nonce="n") as grader:
+    with _grader(settings, spawn_server=True, nonce="n", outlasts_restarts=True) as grader:
         (graded,) = grader.grade([rollout()], Run(id="r", step=0))
     assert graded.reward == 1.0
     assert key not in settings.model_dump_json()
@@ -51,7 +51,7 @@ def test_a_trainer_grades_with_the_key_of_its_file_and_its_configuration_does_no
 def test_a_trainer_without_a_key_stops_and_says_what_to_do(tmp_path: Path):
     with (
         pytest.raises(RequestRefused, match="no key was sent") as refused,
-        _grader(config(tmp_path, None), spawn_server=True, nonce="n") as grader,
+        _grader(config(tmp_path, None), spawn_server=True, nonce="n", outlasts_restarts=True) as grader,
     ):
         grader.grade([rollout()], Run(id="r", step=0))
     assert "ASSAY_KEY" in refused.value.hint
@@ -60,7 +60,7 @@ def test_a_trainer_without_a_key_stops_and_says_what_to_do(tmp_path: Path):
 def test_a_key_file_that_is_not_there_is_named_before_anything_starts(tmp_path: Path):
     with (
         pytest.raises(ConfigError, match=r"grading\.key_file is .* cannot be read"),
-        _grader(config(tmp_path, tmp_path / "nothing"), spawn_server=True, nonce="n"),
+        _grader(config(tmp_path, tmp_path / "nothing"), spawn_server=True, nonce="n", outlasts_restarts=True),
     ):
         pytest.fail("it started")
     assert not (tmp_path / "run").exists()
