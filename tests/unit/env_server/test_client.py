@@ -1,11 +1,10 @@
 """What the client asks again, and what it does not. The other end is a socket that answers as told."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from raw_items import raw_item
+from scripted_endpoint import scripted_endpoint
 
 from env_server.client import AsyncRewardClient, RequestRefused, RewardClient, ServiceUnreachable, _headers
 from env_server.schemas import Item, ScoreResponse
@@ -24,31 +23,9 @@ OK = answer("200 OK", ScoreResponse(items=()).model_dump_json().encode())
 PROBLEM = b'{"type": "t", "title": "t", "status": 422, "detail": "items has to be a list", "hint": "send a list"}'
 
 
-@asynccontextmanager
-async def endpoint(*answers: bytes) -> AsyncIterator[tuple[str, list[str]]]:
-    """Answers connection after connection; yields its URL and the idempotency keys it was sent."""
-    script, keys = list(answers), []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        fields = dict(line.split(": ", 1) for line in head.lower().split("\r\n")[1:] if line)
-        await reader.readexactly(int(fields.get("content-length", 0)))
-        keys.append(fields.get("idempotency-key", ""))
-        writer.write(script.pop(0))
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", keys
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
 def ask(*answers: bytes, retries: int = 3) -> tuple[ScoreResponse, list[str]]:
     async def run() -> tuple[ScoreResponse, list[str]]:
-        async with endpoint(*answers) as (url, keys), AsyncRewardClient(url, retries=retries) as client:
+        async with scripted_endpoint(*answers) as (url, keys), AsyncRewardClient(url, retries=retries) as client:
             return await client.score(ITEMS), keys
 
     return asyncio.run(run())

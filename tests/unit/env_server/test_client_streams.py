@@ -1,11 +1,11 @@
 """What a client makes of an answer in lines, whole or cut. The other end is a socket that answers as told."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from raw_items import raw_item
+from scripted_endpoint import scripted_endpoint
 
 from env_server.client import AsyncRewardClient, RequestRefused, RewardClient, ServiceUnreachable
 from env_server.schemas import AnsweredPart, FailedPart, Item, Problem, ScoredItem, ScoredPart, Status, StreamEnd
@@ -29,29 +29,12 @@ def failed(index: int, status: int) -> bytes:
 END = StreamEnd(done=True, items=3, failed=0, groups=3).model_dump_json().encode() + b"\n"
 
 
-@asynccontextmanager
-async def endpoint(*answers: bytes) -> AsyncIterator[tuple[str, list[str]]]:
-    """Answers connection after connection, byte by byte where it is short; yields its URL and the keys it was sent."""
-    script, keys = list(answers), []
+def is_a_stream(fields: dict[str, str]) -> None:
+    assert fields["accept"] == "application/x-ndjson"
+    assert {"content-length", "idempotency-key"} <= fields.keys()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        fields = dict(line.split(": ", 1) for line in head.lower().split("\r\n")[1:] if line)
-        await reader.readexactly(int(fields["content-length"]))
-        assert fields["accept"] == "application/x-ndjson"
-        keys.append(fields["idempotency-key"])
-        answer = script.pop(0)
-        for start in range(0, len(answer), 97):
-            writer.write(answer[start : start + 97])
-            await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", keys
-    finally:
-        server.close()
-        await server.wait_closed()
+endpoint = partial(scripted_endpoint, check=is_a_stream, piece_bytes=97)
 
 
 def stream(*answers: bytes, retries: int = 2) -> tuple[list[ScoredPart], list[str]]:
