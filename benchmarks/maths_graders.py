@@ -69,9 +69,10 @@ class Worker:
         except BrokenPipeError:
             pass  # the missing answer tells
         start = time.perf_counter()
-        if reply := _line(process, self.limit_s):
-            return Outcome(case, **json.loads(reply))
+        reply = _line(process, self.limit_s)
         wall_s = time.perf_counter() - start
+        if reply and wall_s < self.limit_s:  # one that was there late, when this process looked late, is late
+            return Outcome(case, **json.loads(reply))
         self.close()
         return Outcome(case, accepted=False, wall_s=wall_s, ending="killed" if wall_s >= self.limit_s else "crashed")
 
