@@ -31,7 +31,8 @@ class RunSection(Section):
     steps: Positive
     """Training steps in all, counted from the first run and not from a resume."""
     threads: NonNegative = 0
-    """CPU threads for tensor arithmetic; 0 leaves it to torch. One is quickest for models under a million weights."""
+    """CPU threads for tensor arithmetic; 0 leaves it to torch. One is quickest for models under a million weights. A
+    pipelined run that samples with `hf` on a CPU learns and samples at once where there are cores for twice as many."""
     rollouts_kept: NonNegative = 8
     """Rollouts of each logged step written to rollouts.jsonl, with their reward breakdowns."""
     rollouts_every_steps: Positive = 1

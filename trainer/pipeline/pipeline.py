@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import torch
+
 from trainer.gathering import Gathered
 from trainer.pipeline.choices import Choices
 from trainer.pipeline.in_flight import written
 from trainer.pipeline.portions import Portion, joined
 from trainer.pipeline.snapshots import Snapshots
 from trainer.pipeline.supply import Source, rounds
-from trainer.pipeline.turns import Turns
+from trainer.pipeline.turns import Turns, cores_suffice
 from trainer.rollouts import Rollout
 from trainer.samplers import Sampler
 from trainer.stopwatch import Phase, phase
@@ -41,7 +43,8 @@ class Pipeline:
         beside = config.pipeline.update == "keep"  # draws overlap with one another and with updates
         self._drawing = ThreadPoolExecutor(config.pipeline.ahead + 1, "drawing") if beside else self._sampling
         self._grading = ThreadPoolExecutor(config.pipeline.grading_requests, thread_name_prefix="grading")
-        self._turns = Turns(needed=config.sampler.kind == "hf" and source.policy.device.type == "cpu")
+        shared = config.sampler.kind == "hf" and source.policy.device.type == "cpu"
+        self._turns = Turns(needed=shared and not cores_suffice(torch.get_num_threads()))
         self._closing = threading.Event()
         self._changed = threading.Condition()  # guards all that follows
         self._portions: list[Portion] = list(in_flight)  # not learnt from yet, in the order in which they were drawn

@@ -1,8 +1,14 @@
 """Two threads that compute on the same processor take turns: side by side, each would only slow the other down."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def cores_suffice(threads: int) -> bool:
+    """Whether two that compute at once, with so many threads each, have a core for every thread."""
+    return len(os.sched_getaffinity(0)) >= 2 * threads
 
 
 class Turns:
@@ -12,7 +18,7 @@ class Turns:
     """
 
     def __init__(self, *, needed: bool) -> None:
-        """Without being `needed`, as on a GPU that does both at once, nobody waits."""
+        """Without being `needed`, as on a GPU that does both at once or with cores enough for both, nobody waits."""
         self._needed = needed
         self._changed = threading.Condition()
         self._learning = self._sampling = False

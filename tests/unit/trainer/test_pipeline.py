@@ -20,7 +20,7 @@ from trainer.pipeline.pipeline import Pipeline
 from trainer.pipeline.portions import Portion
 from trainer.pipeline.snapshots import Snapshots
 from trainer.pipeline.supply import Source
-from trainer.pipeline.turns import Turns
+from trainer.pipeline.turns import Turns, cores_suffice
 from trainer.rollouts import Rollout
 from trainer.samplers import Sample
 
@@ -215,6 +215,11 @@ def test_a_snapshot_stays_as_it_was_and_is_used_again():
     assert snapshots.take() is snapshot
     assert snapshot.weight.equal(model.weight)
     assert other is not snapshot
+
+
+def test_two_that_compute_at_once_need_a_core_for_each_thread(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
+    assert [cores_suffice(threads) for threads in (1, 2, 3, 4)] == [True, True, False, False]
 
 
 def test_on_one_processor_the_sampler_waits_while_the_learner_has_its_turn():
