@@ -248,7 +248,10 @@ def test_a_step_that_is_given_up_lets_the_sampler_finish_what_the_checkpoint_nee
     ahead.close()
 
 
-def test_on_one_processor_a_round_of_dapo_waits_for_the_learner_and_its_grading_does_not(tmp_path, policy, make_task):
+def test_on_one_processor_a_round_of_dapo_waits_for_the_learner_and_its_grading_does_not(
+    tmp_path, policy, make_task, monkeypatch
+):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
     algorithm = {"name": "dapo", "sampling_rounds": 2}
     config = settings(tmp_path, pipeline={"max_staleness": 1}, algorithm=algorithm, model={"path": "x"})
     learning, second_round = threading.Event(), threading.Event()
