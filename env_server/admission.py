@@ -63,7 +63,7 @@ class Admission:
         Raises:
             QuotaExceeded: the key has enough requests under way just now.
         """
-        whose, most = _account(principal), principal.limits.requests_at_once or self.config.requests_at_once
+        whose, most = principal.account, principal.limits.requests_at_once or self.config.requests_at_once
         if most is not None and self._at_once[whose] >= max(1, most // self.processes):
             raise QuotaExceeded(
                 f"this key may have {most} requests under way at once", retry_after_s=_ANOTHER_MAY_BE_DONE_S
@@ -81,7 +81,7 @@ class Admission:
         per_s = principal.limits.items_per_s or self.config.items_per_s
         if per_s is None:
             return None
-        share, whose = per_s / self.processes, _account(principal)
+        share, whose = per_s / self.processes, principal.account
         bucket = self._buckets.setdefault(whose, _Bucket(share * _BURST_S, time.monotonic()))
         bucket.limit_per_s, bucket.per_s = per_s, share
         return bucket
@@ -114,8 +114,3 @@ class Admitted:
         except AssayError:
             self._bucket.left += items
             raise
-
-
-def _account(principal: Principal) -> str | None:
-    """Whoever was given a new key for an old one has not two limits while both count."""
-    return principal.family or principal.key_id

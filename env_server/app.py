@@ -94,9 +94,11 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
         admission = Admission(config.limits, config.server.workers)
         poll = Poll(counting.registry)
         keys = _open_keys(config, closing)
-        yield Service(
+        service = Service(
             config, registry, engine, sandbox, Replays(ledger), reader, counting, poll, keys=keys, admission=admission
         )
+        closing.callback(service.bodies.close)
+        yield service
 
 
 def _open_keys(config: ServiceConfig, closing: AsyncExitStack) -> KeyRing | None:

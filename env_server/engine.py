@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 from pydantic_core import to_json
 
 from env_server.calling import Call
 from env_server.calls import CallPool
 from env_server.deadlines import given_up, in_time
+from env_server.envelope import read_item
 from env_server.giving_way import giving_way
 from env_server.ledger.entry import Entry, Kind, Said, new_id
 from env_server.ledger.kept_replies import KeptReply
@@ -20,7 +21,7 @@ from env_server.observing.metrics import Metrics
 from env_server.problems import problem_of
 from env_server.redaction import Redactor
 from env_server.rubric_book import BoundRubric, RubricBook
-from env_server.schemas import Item, Problem, RawItem, Run, ScoredItem, ScoreResponse, Status
+from env_server.schemas import Item, Problem, ReadItem, Run, ScoredItem, Status
 from env_server.terms import STANDARD, Terms
 from env_server.verdict_cache import Answer, Key, Remembered, VerdictCache, key_of
 from env_server.worker_pools import WorkerPools
@@ -28,7 +29,7 @@ from env_server.worker_process import Job, Reply
 from rewarders.digests import digest, ordered_json
 from rewarders.errors import InvalidTask
 from rewarders.explaining import explain as explained
-from rewarders.registry import RewarderSpec, unechoed_problem
+from rewarders.registry import RewarderSpec
 from rewarders.rubric import combine
 from rewarders.types import Component, RewardBreakdown
 
@@ -84,7 +85,7 @@ class Engine:
 
     async def score(
         self,
-        raw_items: Sequence[RawItem],
+        raw_items: Sequence[ReadItem],
         run: Run | None = None,
         keep: KeepReply | None = None,
         *,
@@ -109,7 +110,7 @@ class Engine:
         prepared, scored = _without_invalid(prepared, scored)
         if self.ledger:
             scored = [replace(one, record_id=str(UUID(bytes=new_id()))) for one in scored]
-        response = _response(prepared, (one.answer(explain=explain) for one in scored)).model_dump_json().encode()
+        response = await _response(prepared, (one.answer(explain=explain) for one in scored))
         if self.ledger:
             tenant = terms.principal.tenant
             entries = [one.record(run, tenant, self.redactor) async for one in giving_way(scored)]
@@ -127,14 +128,11 @@ class Engine:
         recorded = {str(UUID(bytes=entry.id)): digest(json.loads(entry.completion or b"{}")) for entry in entries}
         return self.redactor.redact_reply(response, recorded)
 
-    def _prepare(self, index: int, raw: RawItem) -> _Prepared | Problem:
+    def _prepare(self, index: int, raw: ReadItem) -> _Prepared | Problem:
         try:
-            item = Item.model_validate(raw)
+            item = read_item(raw)
             bound = self.rubrics.get(item.task.rubric)
             references = bound.read_reference(item.task.reference)
-        except ValidationError as error:
-            field, message = unechoed_problem(error)
-            return problem_of(InvalidTask(f"{field or 'the item'}: {message}", field=field), item=index)
         except InvalidTask as error:
             return problem_of(error, item=index)
         return _Prepared(item, bound, references)
@@ -300,13 +298,14 @@ def _component(spec: RewarderSpec, reply: Reply) -> Component:
     )
 
 
-def _response(prepared: Sequence[_Prepared | Problem], answers: Iterator[ScoredItem]) -> ScoreResponse:
-    items = [
-        ScoredItem(status=Status.INVALID, task_id=None, reward=None, problem=entry)
-        if isinstance(entry, Problem)
-        else next(answers)
-        for entry in prepared
-    ]
-    return ScoreResponse.model_construct(
-        items=tuple(items), problems=tuple(entry for entry in prepared if isinstance(entry, Problem))
-    )
+async def _response(prepared: Sequence[_Prepared | Problem], answers: Iterator[ScoredItem]) -> bytes:
+    """The JSON of a `ScoreResponse`, spelled item by item."""
+    items, problems = [], []
+    async for entry in giving_way(prepared):
+        if isinstance(entry, Problem):
+            problems.append(entry.model_dump_json())
+            answer = ScoredItem(status=Status.INVALID, task_id=None, reward=None, problem=entry)
+        else:
+            answer = next(answers)
+        items.append(answer.model_dump_json())
+    return f'{{"items":[{",".join(items)}],"problems":[{",".join(problems)}]}}'.encode()

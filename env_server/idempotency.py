@@ -13,7 +13,6 @@ from env_server.engine import KeepReply
 from env_server.ledger.kept_replies import KeptReply, KeyTaken, in_tenant
 from env_server.ledger.writer import LedgerWriter
 from env_server.terms import single_header
-from rewarders.digests import digest_bytes
 from rewarders.errors import IdempotencyConflict, LedgerError, RequestError
 
 HEADER = "Idempotency-Key"
@@ -37,29 +36,34 @@ class Replays:
         self._in_flight: set[str] = set()
 
     async def answer(
-        self, key: str, body: bytes, compute: Callable[[KeepReply], Awaitable[bytes]], *, tenant: str | None = None
+        self, key: str, asked: str, compute: Callable[[KeepReply], Awaitable[bytes]], *, tenant: str | None = None
     ) -> bytes:
         """The kept answer for the tenant's key, or a newly computed one, which is then kept.
+
+        Args:
+            key: as it was sent.
+            asked: a digest of the request's body.
+            compute: computes the answer and keeps it.
+            tenant: whose key it is.
 
         Raises:
             RequestError: the key is not one (422), or was used with another body (422).
             IdempotencyConflict: the first request with this key is still running (409).
         """
         with self._alone(key, tenant) as key:
-            request_digest = digest_bytes(body)
             kept = await self._lookups.kept(key) if self._lookups else None
             if kept is None:
                 try:
-                    return await compute(KeepReply(key, request_digest))
+                    return await compute(KeepReply(key, asked))
                 except KeyTaken as taken:  # by another process on the same database
                     kept = taken.kept.request_digest, taken.kept.body
-            if kept[0] != request_digest:
+            if kept[0] != asked:
                 _refuse_other_body()
             return kept[1]
 
     @asynccontextmanager
     async def in_parts(
-        self, key: str, body: bytes, count: int, *, tenant: str | None = None
+        self, key: str, asked: str, count: int, *, tenant: str | None = None
     ) -> AsyncIterator["KeptParts"]:
         """The answer's parts that are kept already, and a place for the others. Nobody else has the key meanwhile.
 
@@ -70,7 +74,7 @@ class Replays:
             LedgerError: the key cannot be kept.
         """
         with self._alone(key, tenant) as key:
-            request_digest = f"{digest_bytes(body)} in parts"
+            request_digest = f"{asked} in parts"
             kept: Mapping[int, bytes] = {}
             if self._ledger and not await self._claim(self._ledger, key, request_digest):
                 kept = await to_thread.run_sync(_parts_of, self._ledger, key, request_digest, count)

@@ -40,6 +40,11 @@ class Principal:
     scopes: frozenset[Scope] = frozenset(Scope)
     limits: KeyLimits = field(default_factory=KeyLimits)
 
+    @property
+    def account(self) -> str | None:
+        """Whose limits count. Whoever was given a new key for an old one has not two accounts while both count."""
+        return self.family or self.key_id
+
 
 ANYONE = Principal()
 """Of a service without keys, which listens on loopback alone."""

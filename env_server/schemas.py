@@ -84,6 +84,14 @@ class ScoreResponse(Wire):
     problems: Annotated[tuple[Problem, ...], Field(strict=False)] = ()
 
 
+def refused_items(answer: bytes) -> int:
+    """How many items are refused in the JSON of a `ScoreResponse`."""
+    return 0 if answer.endswith(NO_PROBLEMS) else answer.count(_REFUSED)
+
+
+NO_PROBLEMS = b'"problems":[]}'
+_REFUSED = b'{"status":"invalid",'
+"""Nowhere else in it: a quote within a text is escaped."""
 Places = Annotated[tuple[int, ...], Field(strict=False)]
 """Of items in a request, from 0."""
 
@@ -122,3 +130,22 @@ class ScoredPart(NamedTuple):
 
 RawItem = dict[str, Any]
 """An item as parsed JSON, not yet validated."""
+
+
+class RefusedItem(NamedTuple):
+    """What is wrong with an item, where that was found out while its body was read."""
+
+    message: str
+    field: str
+    group: str | None
+    """What it says its group is: it is answered with that, as one that is refused later."""
+
+
+ReadItem = RawItem | RefusedItem
+"""An item of a body that was read."""
+
+
+def group_named_by(item: ReadItem) -> str | None:
+    """The group that an item says it belongs to, if that is a name."""
+    named = item.group if isinstance(item, RefusedItem) else item.get("group") if isinstance(item, dict) else None
+    return named if isinstance(named, str) else None

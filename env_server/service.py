@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from env_server.admission import Admission
+from env_server.body_reader import BodyReader
 from env_server.config import ServiceConfig
 from env_server.draining import STOPPING, Drain
 from env_server.engine import Engine
@@ -13,6 +14,7 @@ from env_server.keys.ring import KeyRing
 from env_server.ledger.reader import LedgerReader
 from env_server.observing.metrics import Metrics
 from env_server.observing.polling import Poll
+from env_server.patience import Patience
 from env_server.sandbox_keeper import SandboxKeeper
 from rewarders.registry import Registry
 
@@ -33,6 +35,8 @@ class Service:
     keys: KeyRing | None = None
     """None where the service asks for none."""
     admission: Admission = field(default_factory=Admission)
+    bodies: BodyReader = field(default_factory=BodyReader)
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def trouble(self) -> str | None:

@@ -15,20 +15,19 @@ from pydantic_core import to_json
 from env_server.engine import KeepReply
 from env_server.idempotency import KeptParts
 from env_server.problems import problem_of
-from env_server.schemas import FailedPart, Problem, RawItem, ScoreResponse, StreamEnd
+from env_server.schemas import NO_PROBLEMS, FailedPart, Problem, ReadItem, ScoreResponse, StreamEnd, group_named_by
 from rewarders.errors import AssayError
 
 MEDIA_TYPE = "application/x-ndjson"
 BEAT_S = 10.0
 """After so long without a line an empty one says that the answer is still being worked on."""
 _MOST_UNDER_WAY = 64
-_NO_PROBLEMS = b'"problems":[]}'
 
 
 class Score(Protocol):
     """Scores and records some items."""
 
-    def __call__(self, raw_items: Sequence[RawItem], /, *, keep: KeepReply | None) -> Awaitable[bytes]:
+    def __call__(self, raw_items: Sequence[ReadItem], /, *, keep: KeepReply | None) -> Awaitable[bytes]:
         """The JSON of a `ScoreResponse`, one entry an item."""
 
 
@@ -46,7 +45,7 @@ class _Line:
 class Batch:
     """The items of a request, how they are scored, and where their answers are kept."""
 
-    items: Sequence[RawItem]
+    items: Sequence[ReadItem]
     groups: Sequence[Sequence[int]]
     """Places of the items that are answered together."""
     score: Score
@@ -65,17 +64,17 @@ class Batch:
         except AssayError as error:
             failed = FailedPart(indices=tuple(indices), problem=problem_of(error))
             return _Line(failed.model_dump_json(exclude_none=True).encode(), len(items), error)
-        if not answer.endswith(_NO_PROBLEMS):
+        if not answer.endswith(NO_PROBLEMS):
             answer = _numbered(answer, indices)
         return _Line(b'{"indices":' + to_json(indices) + b"," + answer[1:], len(items))
 
 
-def groups_of(items: Sequence[RawItem]) -> list[tuple[int, ...]]:
+def groups_of(items: Sequence[ReadItem]) -> list[tuple[int, ...]]:
     """Places of the items that belong together, in order of appearance; one without a group's name is alone."""
     places: dict[object, list[int]] = {}
     for index, item in enumerate(items):
-        group = item.get("group") if isinstance(item, dict) else None
-        places.setdefault(group if isinstance(group, str) else index, []).append(index)
+        group = group_named_by(item)
+        places.setdefault(index if group is None else group, []).append(index)
     return [tuple(together) for together in places.values()]
 
 

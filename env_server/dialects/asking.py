@@ -1,19 +1,21 @@
 """How a dialect's route asks the engine: the same limits, the same records, the same problem documents."""
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Annotated, Any, NoReturn, TypeVar
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from env_server.dialects.translation import fault_of
-from env_server.routes.bodies import parse_body, read_body
+from env_server.envelope import read_model
+from env_server.patience import REFUSED_ITEM_S
+from env_server.routes.bodies import read_as
 from env_server.routes.documents import documented
-from env_server.schemas import RawItem, Run, ScoredItem, ScoreResponse, Status
+from env_server.schemas import RawItem, Run, ScoredItem, ScoreResponse, Status, refused_items
 from env_server.service import Service, service_of
 from env_server.terms import TERMS_PARAMETERS, terms_of
-from rewarders.errors import InvalidTask, NotFound, RequestError, TooLarge, Unavailable, UnknownRubric
-from rewarders.registry import unechoed_problem
+from rewarders.errors import InvalidTask, NotFound, TooLarge, Unavailable, UnknownRubric
 
 RunName = Annotated[str | None, Query(alias="run", min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 """`?run=NAME`: the training run, for the ledger; part of the address, since no dialect sends it."""
@@ -50,13 +52,12 @@ def documented_asking(model: type[BaseModel]) -> dict[str, Any]:
 
 async def read(request: Request, model: type[F]) -> tuple[F, Any]:
     """The body as the model has it, and whole. Raises what `POST /v1/score` would of it."""
-    limits = service_of(request).config.server
-    data = await parse_body(await read_body(request, limits), limits)
-    try:
-        return model.model_validate(data), data
-    except ValidationError as error:
-        field, message = unechoed_problem(error)
-        raise RequestError(f"{field or 'the body'}: {message}", field=field) from None
+    found, _ = await read_as(request, partial(_both, model=model))
+    return found
+
+
+def _both(body: Any, *, model: type[F]) -> tuple[F, Any]:
+    return read_model(body, model=model), body
 
 
 async def score(request: Request, rubric: str, items: Sequence[RawItem], run: str | None) -> tuple[ScoredItem, ...]:
@@ -76,6 +77,7 @@ async def score(request: Request, rubric: str, items: Sequence[RawItem], run: st
         raise TooLarge(f"the request holds {len(items)} completions; at most {most} are taken")
     with admitted.paying(len(items)):
         answer = await service.engine.score(items, Run(id=run) if run else None, terms=terms)
+    service.patience.spend(terms.principal, refused_items(answer) * REFUSED_ITEM_S)
     scored = ScoreResponse.model_validate_json(answer).items
     for index, item in enumerate(scored):
         if item.status is Status.INVALID:

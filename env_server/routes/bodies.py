@@ -1,28 +1,61 @@
-"""Reading a request body under limits, before anything is parsed."""
+"""Reading a request body under limits, and what to make of it, where that keeps nobody else waiting."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from env_server import strict_json
+from env_server.body_process import Read, Reading
+from env_server.principal import principal_of
+from env_server.service import service_of
 from env_server.serving_settings import ServerConfig
-from rewarders.errors import InvalidBody, RequestTimeout, TooLarge, UnsupportedMedia
+from env_server.spool import Spool
+from rewarders.errors import InvalidBody, RequestError, RequestTimeout, TooLarge, UnsupportedMedia
 
-_PARSE_ASIDE_BYTES = 256 * 1024
+T = TypeVar("T")
+_IN_A_THREAD_BYTES = 256 * 1024
 """A longer body is parsed in a thread, so that the event loop goes on serving others."""
+_CHEAP_BYTES = 2048
+"""A shorter one costs less to read here than to hand over."""
 
 
-async def parse_body(body: bytes, limits: ServerConfig) -> Any:
-    """The body as JSON. Raises as `strict_json.parse`."""
-    if len(body) > _PARSE_ASIDE_BYTES:
-        return await asyncio.to_thread(strict_json.parse, body, max_values=limits.max_json_values)
-    return strict_json.parse(body, max_values=limits.max_json_values)
+async def read_as(
+    request: Request, check: Callable[[Any], T], *, aside: Callable[[Any], T] | None = None
+) -> tuple[T, str]:
+    """What the check makes of the body's JSON, and the body's digest.
+
+    Args:
+        check: a function that can be pickled, such as a `partial` of a module's. Raises RequestError.
+        aside: what to do in its place where another process reads the body, which may take long over it.
+
+    Raises:
+        RequestError: as `read_body`, `strict_json.parse` and the check.
+        Unavailable: the other process ended.
+    """
+    service, sender = service_of(request), principal_of(request)
+    limits = service.config.server
+    body = await read_body(request, limits)
+    if body.is_large or (body.size > _CHEAP_BYTES and service.patience.is_gone(sender)):
+        read = await service.bodies.read(body, Reading(aside or check, limits.max_json_values), sender.account)
+    else:
+        read = await _read_here(body, Reading(check, limits.max_json_values))
+    if isinstance(read.value, RequestError):
+        service.patience.spend(sender, read.took_s)
+        raise read.value
+    return read.value, body.digest()
 
 
-async def read_body(request: Request, limits: ServerConfig) -> bytes:
-    """The body, unparsed.
+async def _read_here(body: Spool, reading: Reading[T]) -> Read[T]:
+    if body.size > _IN_A_THREAD_BYTES:
+        return await asyncio.to_thread(reading.read, body.content())
+    return reading.read(body.content())
+
+
+async def read_body(request: Request, limits: ServerConfig) -> Spool:
+    """The body, unparsed; to be closed.
 
     Raises:
         UnsupportedMedia: it is not plain `application/json` in UTF-8.
@@ -31,19 +64,20 @@ async def read_body(request: Request, limits: ServerConfig) -> bytes:
     """
     _check_headers(request)
     _check_length(request, limits.max_body_bytes)
-    chunks, size = [], 0
-    try:
-        async with asyncio.timeout(limits.body_timeout_s):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limits.max_body_bytes:
-                    raise TooLarge(f"the body is longer than {limits.max_body_bytes} bytes")
-                chunks.append(chunk)
-    except ClientDisconnect:
-        raise InvalidBody("the client went away in the middle of its body") from None
-    except TimeoutError:
-        raise RequestTimeout(f"the body did not arrive within {limits.body_timeout_s:g} s") from None
-    return b"".join(chunks)
+    with ExitStack() as unless_complete:
+        body = unless_complete.enter_context(closing(Spool()))
+        try:
+            async with asyncio.timeout(limits.body_timeout_s):
+                async for piece in request.stream():
+                    body.add(piece)
+                    if body.size > limits.max_body_bytes:
+                        raise TooLarge(f"the body is longer than {limits.max_body_bytes} bytes")
+        except ClientDisconnect:
+            raise InvalidBody("the client went away in the middle of its body") from None
+        except TimeoutError:
+            raise RequestTimeout(f"the body did not arrive within {limits.body_timeout_s:g} s") from None
+        unless_complete.pop_all()
+    return body
 
 
 def _check_headers(request: Request) -> None:

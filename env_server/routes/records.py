@@ -1,15 +1,15 @@
 """`/v1/records`: finding them, computing them again, and saying something of them."""
 
-from typing import Annotated, Any, TypeVar
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import ValidationError
 from pydantic_core import to_json
 
-from env_server import strict_json
 from env_server.annotating import Annotation, annotation, replayed, require_subject
 from env_server.engine import KeepReply
+from env_server.envelope import read_model
 from env_server.explaining import explained_record
 from env_server.idempotency import key_of
 from env_server.keys.scopes import needs, require
@@ -22,16 +22,14 @@ from env_server.record_filter import MOST_WHOLE, RecordQuery
 from env_server.replay.replayer import INSTALLED, Comparison, Replayer
 from env_server.replay.results import Replay
 from env_server.replay.rubrics import RubricArchive
-from env_server.routes.bodies import read_body
+from env_server.routes.bodies import read_as
 from env_server.routes.documents import PROBLEM_RESPONSES, documented
 from env_server.routes.places import Place
-from env_server.service import Service, service_of
-from rewarders.digests import canonical_json
+from env_server.service import service_of
+from rewarders.digests import canonical_json, digest_bytes
 from rewarders.errors import NotFound, RequestError
-from rewarders.registry import unechoed_problem
 from rewarders.types import Name, Wire
 
-W = TypeVar("W", bound=Wire)
 _MOST_BYTES = 8 * 1024 * 1024
 """Of whole records on a page, but for the last of them."""
 router = APIRouter(responses=PROBLEM_RESPONSES)
@@ -94,8 +92,7 @@ async def recompute(request: Request, place: Place, record_id: str) -> Response:
 async def note(request: Request, place: Place, record_id: str) -> Response:
     """Say that a reward ought to have been another, that a record must not be used, or what a person thinks of it."""
     service = service_of(request)
-    body = await read_body(request, service.config.server)
-    said = _read(Annotation, body, service)
+    said, asked = await read_as(request, partial(read_model, model=Annotation))
     record = await _whole(request, record_id)
     entry = annotation(record, said, service.engine.redactor)
     answer = canonical_json({"id": str(UUID(bytes=entry.id)), "about": record["id"], "kind": said.kind})
@@ -107,7 +104,7 @@ async def note(request: Request, place: Place, record_id: str) -> Response:
         return answer
 
     key = key_of(request)
-    about = f"POST {record['id']}\n".encode() + body
+    about = digest_bytes(f"POST {record['id']} {asked}".encode())
     tenant = principal_of(request).tenant
     answered = await (service.replays.answer(key, about, keep, tenant=tenant) if key is not None else keep(None))
     return Response(answered, status_code=201, media_type="application/json")
@@ -149,17 +146,7 @@ def _page(reader: LedgerReader, query: RecordQuery, where: Position, tenant: str
 async def _asked(request: Request) -> Recompute:
     if "content-type" not in request.headers and request.headers.get("content-length", "0") == "0":
         return Recompute()
-    service = service_of(request)
-    asked = _read(Recompute, await read_body(request, service.config.server), service)
+    asked, _ = await read_as(request, partial(read_model, model=Recompute))
     if asked.against not in (None, INSTALLED) and asked.rewarder is None:
         raise RequestError("a version is that of one rewarder: name it", field="rewarder")
     return asked
-
-
-def _read(model: type[W], body: bytes, service: Service) -> W:
-    """Raises RequestError naming the field."""
-    try:
-        return model.model_validate(strict_json.parse(body, max_values=service.config.server.max_json_values))
-    except ValidationError as error:
-        field, message = unechoed_problem(error)
-        raise RequestError(f"{field or 'the body'}: {message}", field=field) from None

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from env_server.idempotency import key_of
 from env_server.principal import principal_of
-from env_server.schemas import RawItem
+from env_server.schemas import ReadItem
 from env_server.service import service_of
 from env_server.streaming import MEDIA_TYPE, Batch, Score, groups_of, lines
 
@@ -32,28 +32,28 @@ def wants_lines(request: Request) -> bool:
 
 
 async def answer_in_lines(
-    request: Request, items: Sequence[RawItem], score: Score, body: bytes, held: ExitStack
+    request: Request, items: Sequence[ReadItem], score: Score, asked: str, held: ExitStack
 ) -> Response:
     """Score the items by groups, and begin to answer as soon as there is something to say.
 
-    What is `held` is held as long as the answer lasts.
+    `asked` is the digest of the request's body. What is `held` is held as long as the answer lasts.
 
     Raises:
         AssayError: nothing was said yet, and the first thing to be said would be this.
     """
-    pieces = _pieces(request, items, score, body, held)
+    pieces = _pieces(request, items, score, asked, held)
     return _Lines(await anext(pieces), pieces)
 
 
 async def _pieces(
-    request: Request, items: Sequence[RawItem], score: Score, body: bytes, held: ExitStack
+    request: Request, items: Sequence[ReadItem], score: Score, asked: str, held: ExitStack
 ) -> AsyncGenerator[bytes]:
     groups, key, kept = groups_of(items), key_of(request), None
     async with AsyncExitStack() as open_:
         open_.enter_context(held.pop_all())
         if key is not None:
             replays, tenant = service_of(request).replays, principal_of(request).tenant
-            kept = await open_.enter_async_context(replays.in_parts(key, body, len(groups), tenant=tenant))
+            kept = await open_.enter_async_context(replays.in_parts(key, asked, len(groups), tenant=tenant))
         async for piece in await open_.enter_async_context(aclosing(lines(Batch(items, groups, score, kept)))):
             yield piece
 

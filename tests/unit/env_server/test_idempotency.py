@@ -26,7 +26,7 @@ async def ask(replays: Replays, ledger: LedgerWriter, key: str) -> bytes:
         await ledger.append([], KeptReply(keep.key, keep.request_digest, answer))
         return answer
 
-    return await replays.answer(key, f"body of {key}".encode(), compute)
+    return await replays.answer(key, digest_bytes(f"body of {key}".encode()), compute)
 
 
 def test_keys_that_are_looked_up_together_are_answered_each_for_itself(tmp_path: Path):
@@ -118,9 +118,9 @@ def test_the_parts_of_an_answer_are_kept_each_for_itself(tmp_path: Path):
             await ledger.append([], KeptReply(keep.key, keep.request_digest, b"part"))
             return b"part"
 
-        async with Replays(ledger).in_parts("key", b"body", 3) as parts:
+        async with Replays(ledger).in_parts("key", digest_bytes(b"body"), 3) as parts:
             first = await parts.answer(1, compute)
-        async with Replays(ledger).in_parts("key", b"body", 3) as parts:
+        async with Replays(ledger).in_parts("key", digest_bytes(b"body"), 3) as parts:
             return [first, *[await parts.answer(number, compute) for number in range(3)]]
 
     with closing(ledger_in(tmp_path)) as ledger:
@@ -143,7 +143,7 @@ def test_a_part_of_another_bodys_answer_is_no_answer(tmp_path: Path, kept_before
         if kept_before:
             await ledger.append([], KeptReply("key", f"{digest_bytes(b'new body')} in parts", b""))
             await keep_part(ledger)
-        async with Replays(ledger).in_parts("key", b"new body", 1) as parts:
+        async with Replays(ledger).in_parts("key", digest_bytes(b"new body"), 1) as parts:
             if not kept_before:
                 await keep_part(ledger)
             return await parts.answer(0, compute)
@@ -156,11 +156,11 @@ def test_the_parts_of_an_answer_are_read_at_once(tmp_path: Path, monkeypatch: py
     asked = []
 
     async def run(ledger: LedgerWriter) -> None:
-        async with Replays(ledger).in_parts("key", b"body", 500):
+        async with Replays(ledger).in_parts("key", digest_bytes(b"body"), 500):
             pass
         read = ledger.kept_replies
         monkeypatch.setattr(ledger, "kept_replies", lambda keys: asked.append(len(keys)) or read(keys))
-        async with Replays(ledger).in_parts("key", b"body", 500):
+        async with Replays(ledger).in_parts("key", digest_bytes(b"body"), 500):
             pass
 
     with closing(ledger_in(tmp_path)) as ledger:
