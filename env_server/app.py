@@ -97,7 +97,8 @@ async def open_service(config: ServiceConfig) -> AsyncIterator[Service]:
         service = Service(
             config, registry, engine, sandbox, Replays(ledger), reader, counting, poll, keys=keys, admission=admission
         )
-        closing.callback(service.bodies.close)
+        for bodies in (service.large_bodies, service.doubted_bodies):
+            closing.push_async_callback(bodies.close)
         yield service
 
 

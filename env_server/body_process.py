@@ -9,7 +9,6 @@ import pickle
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -19,7 +18,6 @@ from env_server.stepping_aside import step_aside
 from rewarders.errors import RequestError
 
 MESSAGE_BYTES = 65_536
-NICENESS = 10
 _PR_SET_PDEATHSIG = 1
 T = TypeVar("T")
 
@@ -33,48 +31,39 @@ class Reading(Generic[T]):
     max_values: int
     """See `strict_json.parse`."""
 
-    def read(self, body: bytes) -> "Read[T]":
-        """What the check makes of it, or why that or `strict_json.parse` refuses it."""
-        began_s = time.thread_time()
-        try:
-            value: T | RequestError = self.check(strict_json.parse(body, max_values=self.max_values))
-        except RequestError as error:
-            value = error
-        return Read(value, time.thread_time() - began_s)
+    def read(self, body: bytes) -> T:
+        """What the check makes of it. Raises RequestError, as that and `strict_json.parse` do."""
+        return self.check(strict_json.parse(body, max_values=self.max_values))
 
 
-@dataclass(frozen=True, slots=True)
-class Read(Generic[T]):
-    """What came of it."""
-
-    value: T | RequestError
-    """Why the body is refused, if it is."""
-    took_s: float
-    """Of the processor."""
-
-
-def main(control: socket.socket) -> None:
-    """Answer until the server is gone: `python -m env_server.body_process FD`."""
+def main(control: socket.socket, niceness: int) -> None:
+    """Answer until the server is gone: `python -m env_server.body_process FD NICENESS`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM):  # the server's to handle: it finishes what is under way
         signal.signal(number, signal.SIG_IGN)
-    step_aside(NICENESS)
+    step_aside(niceness)
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
         if not message:
             return
         with open(descriptors[0], "r+b") as file:
             file.seek(0)  # its position is shared with whoever wrote it
-            reading: Reading[Any] = pickle.loads(message)
-            answer = pickle.dumps(reading.read(file.read()), pickle.HIGHEST_PROTOCOL)
+            answer = pickle.dumps(_read(file.read(), pickle.loads(message)), pickle.HIGHEST_PROTOCOL)
             file.seek(0)
             file.truncate()
             file.write(answer)
         control.send(b"read")
 
 
+def _read(body: bytes, reading: Reading[T]) -> T | RequestError:
+    try:
+        return reading.read(body)
+    except RequestError as error:
+        return error
+
+
 if __name__ == "__main__":
     # What is pickled names this module by its name, not as `__main__`.
     from env_server.body_process import main as named_main
 
-    named_main(socket.socket(fileno=int(sys.argv[1])))
+    named_main(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))

@@ -8,28 +8,37 @@ import subprocess
 import sys
 from collections.abc import Hashable
 from contextlib import closing
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from env_server.body_process import MESSAGE_BYTES, Read, Reading
+from env_server.body_process import MESSAGE_BYTES, Reading
+from env_server.rescue import put_off
 from env_server.spool import Spool
-from rewarders.errors import Unavailable
+from env_server.stepping_aside import awaited_core_s
+from rewarders.errors import Overloaded, RequestError, Unavailable
 
 T = TypeVar("T")
 _OVERDUE_S = 60.0
-"""A body is read in a second or two; one that takes so long never ends, or the machine has no time for anybody."""
+"""A body is read in a second or two; time that the process waits for a core is not counted."""
+_MOST_WAITING_BYTES = 256 * 1024**2
+_RETRY_AFTER_S = 2.0
 
 
 class BodyReader:
     """Has one body read at a time, and of those that wait one of each sender: whoever sends many waits for himself."""
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int) -> None:
+        """Of the process; see `step_aside`."""
+        self._niceness = niceness
         self._process: _Process | None = None
+        self._closed = False
         self._one_body = asyncio.Lock()
         self._one_of_each = WeakValueDictionary[Hashable, asyncio.Lock]()
-        self._under_way: set[asyncio.Task[Read[Any]]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._waiting_bytes = 0
 
-    async def read(self, body: Spool, reading: Reading[T], sender: Hashable) -> Read[T]:
+    async def read(self, body: Spool, reading: Reading[T], sender: Hashable) -> T:
         """Read a body, which is closed then.
 
         Args:
@@ -38,50 +47,92 @@ class BodyReader:
             sender: whose bodies are read one after the other.
 
         Raises:
-            Unavailable: the other process ended, or did not answer.
+            RequestError: as `Reading.read` does.
+            Overloaded: too much is waiting to be read.
+            Unavailable: the other process could not be started, or ended.
         """
-        task = asyncio.create_task(self._read_in_turn(body, reading, sender))
+        if self._under_way and self._waiting_bytes + body.size > _MOST_WAITING_BYTES:
+            body.close()
+            raise Overloaded("too many large bodies are waiting to be read", retry_after_s=_RETRY_AFTER_S)
+        coming = self._read_in_turn(body, reading, sender)
+        task = asyncio.create_task(coming)
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)  # whoever goes away leaves no answer behind for the next to take
+        self._waiting_bytes += body.size
+        task.add_done_callback(partial(self._ended, body.size))
+        found = await asyncio.shield(task)  # else its answer would be there for the next to take
+        if isinstance(found, RequestError):
+            raise found
+        return found
 
-    async def _read_in_turn(self, body: Spool, reading: Reading[T], sender: Hashable) -> Read[T]:
+    async def close(self) -> None:
+        """End the process, and whatever waits for it."""
+        self._closed = True
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        self._drop()
+
+    async def _read_in_turn(self, body: Spool, reading: Reading[T], sender: Hashable) -> T | RequestError:
         line = self._one_of_each.setdefault(sender, asyncio.Lock())
         with closing(body):
             async with line, self._one_body:
-                if self._process is None:
-                    self._process = _Process()
-                try:
-                    return await self._process.read(body.file(), reading)
-                except (OSError, TimeoutError, EOFError) as error:
-                    self.close()
-                    raise Unavailable("the process that reads bodies ended", hint="send the request again") from error
+                return await self._read(body, reading)
 
-    def close(self) -> None:
-        """End the process; another is started for the next body."""
+    async def _read(self, body: Spool, reading: Reading[T]) -> T | RequestError:
+        file = body.file()
+        try:
+            if self._process is None or self._process.has_ended:
+                self._drop()
+                self._process = _Process(self._niceness)
+            return await self._process.read(file, reading)
+        except TimeoutError as error:
+            self._drop()
+            raise Unavailable(f"a body was not read within {_OVERDUE_S:g} s") from error
+        except (OSError, EOFError) as error:
+            self._drop()
+            raise Unavailable("the process that reads bodies is gone", hint="send the request again") from error
+
+    def _drop(self) -> None:
         if self._process is not None:
             self._process.close()
             self._process = None
+
+    def _ended(self, size: int, task: "asyncio.Task[Any]") -> None:
+        self._under_way.discard(task)
+        self._waiting_bytes -= size
+        if not task.cancelled():
+            task.exception()  # whoever asked may have gone away; then nobody is told
 
 
 class _Process:
     """The other process, and the socket to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int) -> None:
+        """Raises OSError."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
-        command = [sys.executable, "-m", "env_server.body_process", str(theirs.fileno())]
+        command = [sys.executable, "-m", "env_server.body_process", str(theirs.fileno()), str(niceness)]
         with theirs:
-            # Started from the main thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            try:
+                # Started from the main thread: PR_SET_PDEATHSIG fires when the *thread* that forked ends.
+                self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            except OSError:
+                self._control.close()
+                raise
 
-    async def read(self, file: int, reading: Reading[T]) -> Read[T]:
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    async def read(self, file: int, reading: Reading[T]) -> T | RequestError:
         """Raises OSError, TimeoutError, EOFError: there is no answer."""
         socket.send_fds(self._control, [pickle.dumps(reading)], [file])
-        async with asyncio.timeout(_OVERDUE_S):
-            if not await asyncio.get_running_loop().sock_recv(self._control, MESSAGE_BYTES):
-                raise EOFError
-        return await asyncio.to_thread(_loaded, file)
+        async with asyncio.timeout(_OVERDUE_S) as overdue:
+            with put_off(overdue, partial(awaited_core_s, self._process.pid)):
+                if not await asyncio.get_running_loop().sock_recv(self._control, MESSAGE_BYTES):
+                    raise EOFError
+        found: T | RequestError = await asyncio.to_thread(_loaded, file)
+        return found
 
     def close(self) -> None:
         self._control.close()
@@ -89,6 +140,5 @@ class _Process:
         self._process.wait()
 
 
-def _loaded(file: int) -> Read[Any]:
-    found: Read[Any] = pickle.loads(os.pread(file, os.fstat(file).st_size, 0))
-    return found
+def _loaded(file: int) -> Any:
+    return pickle.loads(os.pread(file, os.fstat(file).st_size, 0))

@@ -89,12 +89,13 @@ class Engine:
         run: Run | None = None,
         keep: KeepReply | None = None,
         *,
+        places: Sequence[int] | None = None,
         explain: bool = False,
         terms: Terms = STANDARD,
     ) -> bytes:
         """Score items and answer them in order, as the JSON of a `ScoreResponse`.
 
-        An item that is wrong, or that we fail to score, leaves its neighbours alone. The answer is returned only
+        Problems name items by their `places`, from 0 unless these are given. An item that is wrong, or that we fail to score, leaves its neighbours alone. The answer is returned only
         after every scored or unscored item is durable in the ledger. Cancelled, it leaves no job behind. An answer that
         another try may better is recorded, but kept under no key.
 
@@ -102,12 +103,13 @@ class Engine:
             Overloaded: too much is waiting; nothing was recorded.
             LedgerError: the records could not be written; there is no answer then.
         """
-        prepared = [self._prepare(index, raw) async for index, raw in giving_way(enumerate(raw_items))]
+        places = range(len(raw_items)) if places is None else places
+        prepared = [self._prepare(*placed) async for placed in giving_way(zip(places, raw_items, strict=True))]
         valid = [entry for entry in prepared if isinstance(entry, _Prepared)]
         with tracing.span("score", items=len(raw_items), run=run.id if run else None, step=run.step if run else None):
             replies = iter(await self._judge_once(valid, terms))
         scored = [_score(entry, replies, run.step if run else None) async for entry in giving_way(valid)]
-        prepared, scored = _without_invalid(prepared, scored)
+        prepared, scored = _without_invalid(prepared, scored, places)
         if self.ledger:
             scored = [replace(one, record_id=str(UUID(bytes=new_id()))) for one in scored]
         response = await _response(prepared, (one.answer(explain=explain) for one in scored))
@@ -128,13 +130,13 @@ class Engine:
         recorded = {str(UUID(bytes=entry.id)): digest(json.loads(entry.completion or b"{}")) for entry in entries}
         return self.redactor.redact_reply(response, recorded)
 
-    def _prepare(self, index: int, raw: ReadItem) -> _Prepared | Problem:
+    def _prepare(self, place: int, raw: ReadItem) -> _Prepared | Problem:
         try:
             item = read_item(raw)
             bound = self.rubrics.get(item.task.rubric)
             references = bound.read_reference(item.task.reference)
         except InvalidTask as error:
-            return problem_of(error, item=index)
+            return problem_of(error, item=place)
         return _Prepared(item, bound, references)
 
     async def judge(self, jobs: Sequence[Job | Call], terms: Terms = STANDARD) -> list[Reply]:
@@ -275,12 +277,15 @@ def _score(entry: _Prepared, replies: Iterator[Reply], step: int | None) -> _Sco
 
 
 def _without_invalid(
-    prepared: Sequence[_Prepared | Problem], scored: Sequence[_Scored]
+    prepared: Sequence[_Prepared | Problem], scored: Sequence[_Scored], places: Sequence[int]
 ) -> tuple[list[_Prepared | Problem], list[_Scored]]:
     """A reference that is refused late, by the workers of an isolated plug-in, is answered like one refused early."""
     late = iter(scored)
     known = [entry if isinstance(entry, Problem) else (next(late).invalid or entry) for entry in prepared]
-    told = [problem_of(one, item=index) if isinstance(one, InvalidTask) else one for index, one in enumerate(known)]
+    told = [
+        problem_of(one, item=place) if isinstance(one, InvalidTask) else one
+        for place, one in zip(places, known, strict=True)
+    ]
     return told, [one for one in scored if one.invalid is None]
 
 

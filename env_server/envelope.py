@@ -1,5 +1,6 @@
 """What the routes make of a body's JSON. Other processes do this too, so nothing here belongs to one of them."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -9,6 +10,8 @@ from rewarders.errors import InvalidTask, RequestError, TooLarge
 from rewarders.registry import unechoed_problem
 
 M = TypeVar("M", bound=BaseModel)
+_MOST_FIELDS = 100
+"""More than any object of ours has: each that is not known would be spelled out, though only the first is told of."""
 
 
 class Envelope(NamedTuple):
@@ -47,11 +50,23 @@ def read_item(raw: ReadItem) -> Item:
     """One item of the envelope. Raises InvalidTask."""
     if isinstance(raw, RefusedItem):
         raise InvalidTask(raw.message, field=raw.field)
+    if any(isinstance(part, dict) and len(part) > _MOST_FIELDS for part in _parts(raw)):
+        raise InvalidTask("the item: holds a field that is not known")
     try:
         return Item.model_validate(raw)
     except ValidationError as error:
         field, message = unechoed_problem(error)
         raise InvalidTask(f"{field or 'the item'}: {message}", field=field) from None
+
+
+def _parts(item: Any) -> Iterator[Any]:
+    """The objects of an item whose fields are ours."""
+    yield item
+    for name, turns in (("task", "prompt"), ("completion", "messages")):
+        part = item.get(name) if isinstance(item, dict) else None
+        yield part
+        said = part.get(turns) if isinstance(part, dict) else None
+        yield from said if isinstance(said, list) else ()
 
 
 def read_model(body: Any, *, model: type[M]) -> M:

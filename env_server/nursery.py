@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from env_server.blame import Ending
 from env_server.config import PluginsConfig
 from env_server.observing.exposition import SHARED_DIR
+from env_server.stepping_aside import awaited_core_s
 from env_server.worker_process import FRAME, MESSAGE_BYTES, Job, Reply, pack_jobs
 from rewarders.errors import PluginError, RewarderFault
 
@@ -90,7 +91,7 @@ class Nursery:
         return nursery
 
     async def fork(self, *, aside: bool = False) -> "Worker":
-        """A fresh worker, in a session of its own if it is set aside. Raises RewarderFault when the nursery is gone."""
+        """A fresh worker, of less weight if it is set aside. Raises RewarderFault when the nursery is gone."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ExitStack() as unless_handed_over:
             unless_handed_over.enter_context(ours)
@@ -182,6 +183,10 @@ class Worker:
             return Reply.model_validate_json(answer)
         except ValidationError:
             raise ConnectionError("the worker does not speak the protocol any more") from None
+
+    def awaited_core_s(self) -> float:
+        """How long it has waited for a core in its life: no time of its own."""
+        return awaited_core_s(self.pid)
 
     async def ending(self, attempt: int, *, overdue: bool) -> Ending:
         """How the worker ended, after making sure that it did."""

@@ -5,16 +5,21 @@ Whoever has used that up has what he sends read by another process (`env_server.
 that takes longer for him, and costs the others next to nothing. Nobody is refused for it.
 """
 
+import logging
 import time
 
+from env_server.observing.logs import say
 from env_server.principal import Principal
 
 ALLOWED_S = 0.05
 COMES_BACK = 0.01
 """Share of the time that passes."""
 MOST_OWED_S = 0.3
-REFUSED_ITEM_S = 50e-6
-"""What saying that one item of a batch is wrong takes, or less."""
+_REFUSAL_S = 200e-6
+"""What it takes to say that something is wrong, of a request or of one item in it."""
+_BYTE_S = 50e-9
+"""What a byte takes to be parsed and checked, where there is much to it."""
+_log = logging.getLogger(__name__)
 
 
 class Patience:
@@ -28,11 +33,15 @@ class Patience:
         """Whether another process is to read what comes from there."""
         return self._spent_s(whose.account) > ALLOWED_S
 
-    def spend(self, whose: Principal, seconds: float) -> None:
-        """Something was refused, which took so long."""
-        account = whose.account
-        spent_s = min(ALLOWED_S + MOST_OWED_S, self._spent_s(account) + seconds)
-        self._back_at[account] = time.monotonic() + spent_s / COMES_BACK
+    def spend(self, whose: Principal, refusals: int, size: int = 0) -> None:
+        """So much was refused of what came from there, and so many bytes were read for nothing."""
+        if not refusals:
+            return
+        before_s = self._spent_s(whose.account)
+        spent_s = min(ALLOWED_S + MOST_OWED_S, before_s + refusals * _REFUSAL_S + size * _BYTE_S)
+        self._back_at[whose.account] = time.monotonic() + spent_s / COMES_BACK
+        if before_s <= ALLOWED_S < spent_s:
+            say(_log, logging.INFO, "bodies read aside", key=whose.key_id, tenant=whose.tenant)
 
     def _spent_s(self, account: str | None) -> float:
         left_s = self._back_at.get(account, 0.0) - time.monotonic()

@@ -91,7 +91,7 @@ def refused_items(answer: bytes) -> int:
 
 NO_PROBLEMS = b'"problems":[]}'
 _REFUSED = b'{"status":"invalid",'
-"""Nowhere else in it: a quote within a text is escaped."""
+"""In no text, where a quote is escaped; only a rewarder's evidence could hold it too."""
 Places = Annotated[tuple[int, ...], Field(strict=False)]
 """Of items in a request, from 0."""
 

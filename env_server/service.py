@@ -1,6 +1,7 @@
 """What a running service is made of. Built in `app.py`, read by the routes."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from fastapi import Request
 
@@ -35,7 +36,9 @@ class Service:
     keys: KeyRing | None = None
     """None where the service asks for none."""
     admission: Admission = field(default_factory=Admission)
-    bodies: BodyReader = field(default_factory=BodyReader)
+    large_bodies: BodyReader = field(default_factory=partial(BodyReader, 0))
+    doubted_bodies: BodyReader = field(default_factory=partial(BodyReader, 10))
+    """Of those with whom there is no patience left."""
     patience: Patience = field(default_factory=Patience)
 
     @property

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from env_server.engine import KeepReply
 from env_server.idempotency import KeptParts
 from env_server.problems import problem_of
-from env_server.schemas import NO_PROBLEMS, FailedPart, Problem, ReadItem, ScoreResponse, StreamEnd, group_named_by
+from env_server.schemas import FailedPart, ReadItem, StreamEnd, group_named_by
 from rewarders.errors import AssayError
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -27,8 +27,10 @@ _MOST_UNDER_WAY = 64
 class Score(Protocol):
     """Scores and records some items."""
 
-    def __call__(self, raw_items: Sequence[ReadItem], /, *, keep: KeepReply | None) -> Awaitable[bytes]:
-        """The JSON of a `ScoreResponse`, one entry an item."""
+    def __call__(
+        self, raw_items: Sequence[ReadItem], /, *, places: Sequence[int], keep: KeepReply | None
+    ) -> Awaitable[bytes]:
+        """The JSON of a `ScoreResponse`, one entry an item; problems name items by their places in the request."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,12 @@ class Batch:
         items = [self.items[index] for index in indices]
         try:
             if self.kept is None:
-                answer = await self.score(items, keep=None)
+                answer = await self.score(items, places=indices, keep=None)
             else:
-                answer = await self.kept.answer(number, lambda keep: self.score(items, keep=keep))
+                answer = await self.kept.answer(number, lambda keep: self.score(items, places=indices, keep=keep))
         except AssayError as error:
             failed = FailedPart(indices=tuple(indices), problem=problem_of(error))
             return _Line(failed.model_dump_json(exclude_none=True).encode(), len(items), error)
-        if not answer.endswith(NO_PROBLEMS):
-            answer = _numbered(answer, indices)
         return _Line(b'{"indices":' + to_json(indices) + b"," + answer[1:], len(items))
 
 
@@ -133,17 +133,3 @@ async def _taken(ready: "asyncio.Queue[_Line | None]") -> list[_Line]:
     while not ready.empty():
         taken.append(ready.get_nowait())
     return [line for line in taken if line is not None]
-
-
-def _numbered(answer: bytes, indices: Sequence[int]) -> bytes:
-    """The answer to a group, its problems naming items by their places in the request."""
-    response = ScoreResponse.model_validate_json(answer)
-
-    def moved(problem: Problem) -> Problem:
-        return problem.model_copy(update={"item": None if problem.item is None else indices[problem.item]})
-
-    items = [
-        item.model_copy(update={"problem": moved(item.problem)}) if item.problem else item for item in response.items
-    ]
-    problems = [moved(problem) for problem in response.problems]
-    return response.model_copy(update={"items": tuple(items), "problems": tuple(problems)}).model_dump_json().encode()

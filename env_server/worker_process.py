@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import BaseModel, JsonValue, ValidationError, model_validator
 
 from env_server.blame import OUT_OF_MEMORY
+from env_server.stepping_aside import step_aside
 from rewarders.errors import AssayError, InvalidTask, PluginError, RewarderFault, boundary
 from rewarders.reference_check import as_rewarder
 from rewarders.registry import Registry, RewarderSpec
@@ -36,6 +37,10 @@ from rewarders.types import Completion, Duration, Fault, Verdict, Wire
 FRAME = struct.Struct("!I")
 MESSAGE_BYTES = 4096
 CHECK_SUFFIX = " (check)"
+NICENESS = 10
+"""Of workers for slow rewarders: of a core that the server or a quick worker wants too, they have a tenth. What the
+others ask hardly ever waits behind them then; 5 no more than halves that wait. A slow rewarder takes longer for it on a
+busy machine; what it waits for a core does not count towards `workers.call_timeout_s`."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -125,9 +130,7 @@ def _nurse(control: socket.socket, registry: Registry, memory_bytes: int) -> Non
             answer = os.fork()
             if answer == 0:
                 control.close()
-                if rest[0] == b"aside":
-                    os.setsid()  # a session is a scheduling group: what it burns is not counted against the server
-                _work(socket.socket(fileno=descriptors[0]), registry, memory_bytes)
+                _work(socket.socket(fileno=descriptors[0]), registry, memory_bytes, aside=rest[0] == b"aside")
             workers.add(answer)
             os.close(descriptors[0])
         else:
@@ -143,9 +146,11 @@ def _reaped(pid: int, workers: set[int]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def _work(link: socket.socket, registry: Registry, memory_bytes: int) -> None:
+def _work(link: socket.socket, registry: Registry, memory_bytes: int, *, aside: bool) -> None:
     """A worker's whole life. Never returns into the nursery's stack."""
     _die_with_parent()
+    if aside:
+        step_aside(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.dup2(2, 1)  # a rewarder that prints must not write into the server's output

@@ -6,13 +6,15 @@ rest of its jobs go back to the front of the queue and never notice.
 
 There are as many workers again as `processes` says: half of them take jobs of slow rewarders alone, and the other half
 never does. So whatever the slow ones do, the quick ones have as many workers as if they were by themselves. A job that
-stays too long among the quick ones is ended and begun anew among the slow ones, which costs it nothing else.
+stays too long among the quick ones is ended and begun anew among the slow ones, which costs it nothing else. Where the
+server and the quick ones want the cores too, the slow ones have less of them; what they wait for a core is not counted
+towards their deadline.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,7 @@ from env_server.fair_queue import FairQueue, Line
 from env_server.nursery import Nursery, Worker
 from env_server.observing.tallies import WorkerTally
 from env_server.paces import Paces
+from env_server.rescue import put_off
 from env_server.serving_settings import WorkersConfig
 from env_server.terms import Priority
 from env_server.worker_process import Job, Reply, reply
@@ -268,7 +271,8 @@ class WorkerPool:
                 given_up = partial(_hurry, patience)
                 ticket.answer.add_done_callback(given_up)
                 try:
-                    answer = await worker.receive()
+                    with put_off(patience, worker.awaited_core_s) if slot.slow else nullcontext():
+                        answer = await worker.receive()
                     took_s = answer.wall_s
                     return answer
                 finally:

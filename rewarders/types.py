@@ -36,11 +36,15 @@ class Message(Wire):
     tool_call_id: str | None = None
 
 
+Messages = Annotated[tuple[Message, ...], Field(strict=False, fail_fast=True)]
+"""A conversation. One that is wrong is so from its first wrong turn: what follows is not looked at."""
+
+
 class Task(Wire):
     """One question with what it takes to judge an answer."""
 
     id: Name
-    prompt: Annotated[tuple[Message, ...], Field(strict=False, min_length=1)]
+    prompt: Annotated[Messages, Field(min_length=1)]
     rubric: Name
     reference: JsonValue = None
     """What the verifier compares with. It never reaches the policy: see `public()`."""
@@ -76,7 +80,7 @@ class Completion(Wire):
 
     text: str
     finish_reason: Annotated[FinishReason, Field(strict=False)] = FinishReason.STOP
-    messages: Annotated[tuple[Message, ...], Field(strict=False)] | None = None
+    messages: Messages | None = None
     """The trajectory, where there was one: turns, tool calls, tool results."""
     policy_version: str | None = None
 

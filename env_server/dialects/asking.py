@@ -9,10 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from env_server.dialects.translation import fault_of
 from env_server.envelope import read_model
-from env_server.patience import REFUSED_ITEM_S
 from env_server.routes.bodies import read_as
 from env_server.routes.documents import documented
-from env_server.schemas import RawItem, Run, ScoredItem, ScoreResponse, Status, refused_items
+from env_server.schemas import RawItem, Run, ScoredItem, ScoreResponse, Status
 from env_server.service import Service, service_of
 from env_server.terms import TERMS_PARAMETERS, terms_of
 from rewarders.errors import InvalidTask, NotFound, TooLarge, Unavailable, UnknownRubric
@@ -60,24 +59,31 @@ def _both(body: Any, *, model: type[F]) -> tuple[F, Any]:
     return read_model(body, model=model), body
 
 
-async def score(request: Request, rubric: str, items: Sequence[RawItem], run: str | None) -> tuple[ScoredItem, ...]:
-    """Score the items, and record them.
+def require_feasible(request: Request, rubric: str, completions: int) -> None:
+    """See that what is asked for can be done, before anything is made of it.
 
     Raises:
         NotFound: there is no such rubric.
-        TooLarge: more items than a request may have.
+        TooLarge: more completions than a request may have.
+    """
+    service = service_of(request)
+    require_rubric(service, rubric)
+    most = service.config.server.max_completions_per_request
+    if completions > most:
+        raise TooLarge(f"the request holds {completions} completions; at most {most} are taken")
+
+
+async def score(request: Request, items: Sequence[RawItem], run: str | None) -> tuple[ScoredItem, ...]:
+    """Score the items, and record them.
+
+    Raises:
         InvalidTask: an item is wrong; a dialect has no way to say which.
         QuotaExceeded: the key has asked for enough just now.
         Overloaded, LedgerError: as `Engine.score`.
     """
     service, terms, admitted = service_of(request), request.state.terms, request.state.admitted
-    require_rubric(service, rubric)
-    most = service.config.server.max_completions_per_request
-    if len(items) > most:
-        raise TooLarge(f"the request holds {len(items)} completions; at most {most} are taken")
     with admitted.paying(len(items)):
         answer = await service.engine.score(items, Run(id=run) if run else None, terms=terms)
-    service.patience.spend(terms.principal, refused_items(answer) * REFUSED_ITEM_S)
     scored = ScoreResponse.model_validate_json(answer).items
     for index, item in enumerate(scored):
         if item.status is Status.INVALID:

@@ -18,6 +18,7 @@ from env_server.dialects.asking import (
     begins,
     documented_asking,
     read,
+    require_feasible,
     require_rewards,
     require_rubric,
     score,
@@ -99,11 +100,12 @@ async def verify(
     """The row with its reward. Its reference is the field `label`, or the first it has of `verifier_metadata`,
     `expected_answer` and `answer`."""
     asked, row = await read(request, VerifyRequest)
+    require_feasible(request, rubric, 1)
     named = (label,) if label else _LABELS
     reference = next((row[field] for field in named if row.get(field) is not None), None)
     prompt = list(_prompt(asked.responses_create_params)) or None
     item = item_of(rubric, prompt, _completion(asked.response), label_of(reference, json_labels), "nemo-gym")
-    (scored,) = await score(request, rubric, [item], run)
+    (scored,) = await score(request, [item], run)
     if service_of(request).config.dialects.nemo_gym_unscored == "refuse":
         require_rewards([scored])
     kept = _without_verdict(row)

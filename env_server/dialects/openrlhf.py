@@ -4,7 +4,7 @@ It sends lists of any length under `query`, `prompts` and `labels`, empty ones t
 a second apart; then the sample has no reward, and the run stops unless it has a reward model of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -17,10 +17,12 @@ from env_server.dialects.asking import (
     begins,
     documented_asking,
     read,
+    require_feasible,
     require_rewards,
     score,
 )
 from env_server.dialects.translation import contributions, item_of, label_of, without_end_marks
+from env_server.giving_way import giving_way
 from env_server.keys.scopes import needs
 from env_server.principal import Scope
 from env_server.routes.documents import PROBLEM_RESPONSES
@@ -46,23 +48,26 @@ async def get_reward(
 ) -> dict[str, Any]:
     """Rewards of a batch: `rewards` are learnt from, `scores` (0 to 1) filter groups, `extra_logs` are plotted."""
     asked, _ = await read(request, RewardRequest)
+    require_feasible(request, rubric, len(asked.query))
     most = service_of(request).config.server.max_json_values // max(1, len(asked.query))
     given = asked.labels if asked.labels is not None else [None] * len(asked.query)
     labels = [label_of(label, json_labels, most) for label in given]
-    items = _items(asked, labels, rubric, service_of(request).config.dialects.end_marks)
-    scored = await score(request, rubric, items, run)
+    marks = service_of(request).config.dialects.end_marks
+    items = [item async for item in giving_way(_items(asked, labels, rubric, marks))]
+    scored = await score(request, items, run)
     rewards = require_rewards(scored)
     scores = [min(max(reward, 0.0), 1.0) for reward in rewards]
     return {"rewards": rewards, "scores": scores, "extra_logs": _columns(scored)}
 
 
-def _items(asked: RewardRequest, labels: Sequence[JsonValue], rubric: str, end_marks: tuple[str, ...]) -> list[RawItem]:
+def _items(
+    asked: RewardRequest, labels: Sequence[JsonValue], rubric: str, end_marks: tuple[str, ...]
+) -> Iterator[RawItem]:
     if not len(asked.query) == len(asked.prompts) == len(labels):
         raise RequestError("query, prompts and labels have to be lists of one length", field="query")
-    return [
-        item_of(rubric, prompt, {"text": without_end_marks(_response(query, prompt), end_marks)}, label, "openrlhf")
-        for query, prompt, label in zip(asked.query, asked.prompts, labels, strict=True)
-    ]
+    for query, prompt, label in zip(asked.query, asked.prompts, labels, strict=True):
+        text = without_end_marks(_response(query, prompt), end_marks)
+        yield item_of(rubric, prompt, {"text": text}, label, "openrlhf")
 
 
 def _response(query: str, prompt: str) -> str:

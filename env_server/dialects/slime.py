@@ -16,6 +16,7 @@ from env_server.dialects.asking import (
     begins,
     documented_asking,
     read,
+    require_feasible,
     require_rewards,
     score,
 )
@@ -45,9 +46,10 @@ async def reward(
 ) -> float | dict[str, float]:
     """The reward as a number; with `?as=object` its `reward` and each component's part of it, for `--reward-key`."""
     sample, _ = await read(request, Sample)
+    require_feasible(request, rubric, 1)
     label = label_of(sample.label, json_labels)
     text = without_end_marks(sample.response, service_of(request).config.dialects.end_marks)
     item = item_of(rubric, sample.prompt, {"text": text}, label, "slime")
-    (scored,) = await score(request, rubric, [item], run)
+    (scored,) = await score(request, [item], run)
     (number,) = require_rewards([scored])
     return number if form == "number" else {**contributions(scored), "reward": number}

@@ -3,22 +3,23 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from env_server.body_process import Read, Reading
+from env_server.body_process import Reading
 from env_server.principal import principal_of
 from env_server.service import service_of
 from env_server.serving_settings import ServerConfig
 from env_server.spool import Spool
-from rewarders.errors import InvalidBody, RequestError, RequestTimeout, TooLarge, UnsupportedMedia
+from rewarders.errors import InvalidBody, Overloaded, RequestTimeout, TooLarge, UnsupportedMedia
 
 T = TypeVar("T")
 _IN_A_THREAD_BYTES = 256 * 1024
 """A longer body is parsed in a thread, so that the event loop goes on serving others."""
-_CHEAP_BYTES = 2048
+_TRIVIAL_BYTES = 256
 """A shorter one costs less to read here than to hand over."""
 
 
@@ -33,25 +34,26 @@ async def read_as(
 
     Raises:
         RequestError: as `read_body`, `strict_json.parse` and the check.
-        Unavailable: the other process ended.
+        Overloaded, Unavailable: the other process has too much to do, or ended.
     """
     service, sender = service_of(request), principal_of(request)
-    limits = service.config.server
+    reading, limits = Reading(check, service.config.server.max_json_values), service.config.server
     body = await read_body(request, limits)
-    if body.is_large or (body.size > _CHEAP_BYTES and service.patience.is_gone(sender)):
-        read = await service.bodies.read(body, Reading(aside or check, limits.max_json_values), sender.account)
-    else:
-        read = await _read_here(body, Reading(check, limits.max_json_values))
-    if isinstance(read.value, RequestError):
-        service.patience.spend(sender, read.took_s)
-        raise read.value
-    return read.value, body.digest()
-
-
-async def _read_here(body: Spool, reading: Reading[T]) -> Read[T]:
+    is_doubted = body.size > _TRIVIAL_BYTES and service.patience.is_gone(sender)
+    if body.is_large or is_doubted:
+        reader = service.doubted_bodies if is_doubted else service.large_bodies
+        return await reader.read(body, replace(reading, check=aside or check), sender.account), body.digest()
+    request.state.read_bytes = body.size  # if it is refused, from here on, that was for nothing
     if body.size > _IN_A_THREAD_BYTES:
-        return await asyncio.to_thread(reading.read, body.content())
-    return reading.read(body.content())
+        return await asyncio.to_thread(reading.read, body.content()), body.digest()
+    return reading.read(body.content()), body.digest()
+
+
+def lose_patience(request: Request, refusals: int) -> None:
+    """Something of a request is refused that was read by this process."""
+    size: int | None = getattr(request.state, "read_bytes", None)
+    if size is not None:
+        service_of(request).patience.spend(principal_of(request), refusals, size)
 
 
 async def read_body(request: Request, limits: ServerConfig) -> Spool:
@@ -61,6 +63,7 @@ async def read_body(request: Request, limits: ServerConfig) -> Spool:
         UnsupportedMedia: it is not plain `application/json` in UTF-8.
         TooLarge: it is longer than `max_body_bytes`, whether or not it said so.
         RequestTimeout: it did not arrive within `body_timeout_s`.
+        Overloaded: there is no place to put it.
     """
     _check_headers(request)
     _check_length(request, limits.max_body_bytes)
@@ -76,6 +79,8 @@ async def read_body(request: Request, limits: ServerConfig) -> Spool:
             raise InvalidBody("the client went away in the middle of its body") from None
         except TimeoutError:
             raise RequestTimeout(f"the body did not arrive within {limits.body_timeout_s:g} s") from None
+        except OSError as error:  # no descriptor is left, or no memory
+            raise Overloaded("there is no place for a large body just now") from error
         unless_complete.pop_all()
     return body
 

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from env_server.problems import MEDIA_TYPE, http_problem, problem_of
+from env_server.routes.bodies import lose_patience
 from env_server.schemas import Problem, ScoreRequest
-from rewarders.errors import AssayError, Overloaded, QuotaExceeded
+from rewarders.errors import AssayError, Overloaded, QuotaExceeded, RequestError
 
 SCHEMAS = "#/components/schemas/"
 _STILL_RUNNING_S = 1
@@ -47,8 +48,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_anything_else)
 
 
-async def _on_assay_error(_: Request, error: Exception) -> Response:
+async def _on_assay_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AssayError)
+    if isinstance(error, RequestError):
+        lose_patience(request, 1)
     return document_of(error)
 
 

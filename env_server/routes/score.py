@@ -10,9 +10,8 @@ from env_server.engine import KeepReply
 from env_server.envelope import open_and_check, open_envelope
 from env_server.idempotency import HEADER, key_of
 from env_server.keys.scopes import needs
-from env_server.patience import REFUSED_ITEM_S
 from env_server.principal import Scope
-from env_server.routes.bodies import read_as
+from env_server.routes.bodies import lose_patience, read_as
 from env_server.routes.documents import PROBLEM_RESPONSES, SCHEMAS
 from env_server.routes.streaming import LINES_RESPONSE, answer_in_lines, wants_lines
 from env_server.schemas import ReadItem, ScoreResponse, refused_items
@@ -47,10 +46,12 @@ async def score(request: Request) -> Response:
         opened, checked = (partial(how, most_items=most) for how in (open_envelope, open_and_check))
         (items, run, explain), asked = await read_as(request, opened, aside=checked)
 
-        async def score(some: Sequence[ReadItem], *, keep: KeepReply | None = None) -> bytes:
+        async def score(
+            some: Sequence[ReadItem], *, places: Sequence[int] | None = None, keep: KeepReply | None = None
+        ) -> bytes:
             with admitted.paying(len(some)):
-                answer = await service.engine.score(some, run, keep, explain=explain, terms=terms)
-            service.patience.spend(terms.principal, refused_items(answer) * REFUSED_ITEM_S)
+                answer = await service.engine.score(some, run, keep, places=places, explain=explain, terms=terms)
+            lose_patience(request, refused_items(answer))
             return answer
 
         if wants_lines(request):

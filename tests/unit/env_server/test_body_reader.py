@@ -17,7 +17,7 @@ from env_server.body_reader import BodyReader
 from env_server.envelope import open_and_check, open_envelope
 from env_server.spool import LARGE_BYTES, Spool
 from rewarders.digests import digest_bytes
-from rewarders.errors import RequestError, TooLarge, Unavailable
+from rewarders.errors import Overloaded, RequestError, TooLarge, Unavailable
 
 SCORING = Reading(partial(open_envelope, most_items=3), 1000)
 
@@ -29,13 +29,13 @@ def spooled(body: bytes, piece: int = 60_000) -> Spool:
     return spool
 
 
-def with_reader(use: Callable[[BodyReader], Awaitable[Any]]) -> Any:
+def with_reader(use: Callable[[BodyReader], Awaitable[Any]], niceness: int = 0) -> Any:
     async def run() -> Any:
-        reader = BodyReader()
+        reader = BodyReader(niceness)
         try:
             return await asyncio.wait_for(use(reader), 60)
         finally:
-            reader.close()
+            await reader.close()
 
     return asyncio.run(run())
 
@@ -66,13 +66,14 @@ def test_a_body_has_one_digest_wherever_it_lies(size: int):
     ],
 )
 def test_the_same_comes_of_a_body_in_either_process(body: bytes):
-    here = SCORING.read(body).value
-    aside = with_reader(lambda reader: reader.read(spooled(body), SCORING, None)).value
-    if isinstance(here, RequestError):
-        assert isinstance(aside, RequestError)
-        assert (type(aside), str(aside), aside.field, aside.hint) == (type(here), str(here), here.field, here.hint)
-    else:
-        assert aside == here
+    def said(read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except RequestError as error:
+            return type(error), str(error), error.field, error.hint
+
+    aside = said(lambda: with_reader(lambda reader: reader.read(spooled(body), SCORING, None)))
+    assert aside == said(lambda: SCORING.read(body))
 
 
 def test_what_is_wrong_with_an_item_takes_its_place_and_its_group_stays():
@@ -81,7 +82,7 @@ def test_what_is_wrong_with_an_item_takes_its_place_and_its_group_stays():
     bad = {**good, "group": "g", **{str(number): 1 for number in range(500)}}
     body = json.dumps({"items": [good, bad, 7]}).encode()
     checking = Reading(partial(open_and_check, most_items=3), 5000)
-    items = with_reader(lambda reader: reader.read(spooled(body), checking, None)).value.items
+    items = with_reader(lambda reader: reader.read(spooled(body), checking, None)).items
     assert items[0] == good
     assert [(item.message, item.group) for item in items[1:]] == [
         ("the item: holds a field that is not known", "g"),
@@ -95,7 +96,7 @@ def test_whoever_sends_many_bodies_waits_for_his_own_and_another_does_not(tmp_pa
     async def use(reader: BodyReader) -> None:
         async def read(name: str) -> None:
             body = json.dumps(name).encode()
-            done.append((await reader.read(spooled(body), Reading(partial(wait_for, file=gate), 9), name[0])).value)
+            done.append(await reader.read(spooled(body), Reading(partial(wait_for, file=gate), 9), name[0]))
 
         reading = []
         for name in ("a1", "a2", "a3", "b1"):
@@ -117,7 +118,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_not_the_next_ones(tmp_path:
         await asyncio.sleep(0.05)
         given_up.cancel()
         gate.touch()
-        return (await reader.read(spooled(b'"second"'), waiting, "a")).value
+        return await reader.read(spooled(b'"second"'), waiting, "a")
 
     assert with_reader(use) == "second"
 
@@ -128,7 +129,7 @@ def test_a_process_that_is_killed_is_no_fault_of_the_body_and_is_replaced(tmp_pa
     asks = Reading(partial(wait_for, file=gate), 9)
 
     async def use(reader: BodyReader) -> tuple[int, int]:
-        first = (await reader.read(spooled(b'"who"'), asks, None)).value
+        first = await reader.read(spooled(b'"who"'), asks, None)
         gate.unlink()
         under_way = asyncio.create_task(reader.read(spooled(b'"who"'), asks, None))
         await asyncio.sleep(0.05)
@@ -136,26 +137,77 @@ def test_a_process_that_is_killed_is_no_fault_of_the_body_and_is_replaced(tmp_pa
         with pytest.raises(Unavailable):
             await under_way
         gate.touch()
-        return first, (await reader.read(spooled(b'"who"'), asks, None)).value
+        return first, await reader.read(spooled(b'"who"'), asks, None)
 
     first, second = with_reader(use)
     assert first != second
 
 
-def test_it_has_less_of_the_processor_than_what_serves(tmp_path: Path):
+def test_one_that_was_killed_while_nothing_was_to_be_read_fails_nobody(tmp_path: Path):
+    (tmp_path / "gate").touch()
+    asks = Reading(partial(wait_for, file=tmp_path / "gate"), 9)
+
+    async def use(reader: BodyReader) -> tuple[int, int]:
+        first = await reader.read(spooled(b'"who"'), asks, None)
+        os.kill(first, signal.SIGKILL)
+        os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+        return first, await reader.read(spooled(b'"who"'), asks, None)
+
+    first, second = with_reader(use)
+    assert first != second
+
+
+def test_a_reader_of_less_weight_is_of_less_weight(tmp_path: Path):
     (tmp_path / "gate").touch()
     asks = Reading(partial(wait_for, file=tmp_path / "gate"), 9)
 
     async def use(reader: BodyReader) -> tuple[int, bool]:
-        process = (await reader.read(spooled(b'"who"'), asks, None)).value
+        process = await reader.read(spooled(b'"who"'), asks, None)
         return os.getpriority(os.PRIO_PROCESS, process), os.getsid(process) == process
 
-    niceness, apart = with_reader(use)
-    assert niceness > os.getpriority(os.PRIO_PROCESS, 0)
+    niceness, apart = with_reader(use, niceness=3)
+    assert niceness == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 3)
     assert apart
 
 
-def test_too_many_values_are_refused_aside_before_anything_is_built():
+def test_too_many_values_are_refused_aside():
     body = b"[" + b",".join([b'"x"'] * 700_000) + b"]"
-    refused = with_reader(lambda reader: reader.read(spooled(body), SCORING, None)).value
-    assert isinstance(refused, TooLarge)
+    with pytest.raises(TooLarge):
+        with_reader(lambda reader: reader.read(spooled(body), SCORING, None))
+
+
+def test_no_more_waits_than_memory_has_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("env_server.body_reader._MOST_WAITING_BYTES", 100)
+    waiting = Reading(partial(wait_for, file=tmp_path / "gate"), 99)
+
+    async def use(reader: BodyReader) -> list[Any]:
+        first = asyncio.create_task(reader.read(spooled(b"1" + b" " * 200), waiting, "a"))
+        second = asyncio.create_task(reader.read(spooled(b"2"), waiting, "b"))
+        await asyncio.sleep(0.05)
+        with pytest.raises(Overloaded):
+            await second
+        (tmp_path / "gate").touch()
+        return [await first, await reader.read(spooled(b"3" + b" " * 200), waiting, "b")]
+
+    assert with_reader(use) == [1, 3]
+
+
+def test_closing_it_ends_what_waits_and_starts_nothing(tmp_path: Path):
+    waiting = Reading(partial(wait_for, file=tmp_path / "never"), 9)
+
+    async def use(reader: BodyReader) -> list[Any]:
+        reads = [asyncio.create_task(reader.read(spooled(b"1"), waiting, name)) for name in "abc"]
+        await asyncio.sleep(0.2)
+        await reader.close()
+        return await asyncio.gather(*reads, return_exceptions=True)
+
+    assert [type(each) for each in with_reader(use)] == [asyncio.CancelledError] * 3
+
+
+def test_without_descriptors_it_is_us_who_are_busy(monkeypatch: pytest.MonkeyPatch):
+    def none_left(*_: Any, **__: Any) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("subprocess.Popen", none_left)
+    with pytest.raises(Unavailable):
+        with_reader(lambda reader: reader.read(spooled(b"1"), SCORING, None))

@@ -1,11 +1,14 @@
-"""The process that forks workers, by itself: how it ends, and what it does not end of."""
+"""The process that forks workers, by itself: how it ends, what it does not end of, and which of them weigh less."""
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from env_server.worker_process import NICENESS, Job, pack_jobs
 
 MEMORY_BYTES = 2 * 1024**3
 
@@ -41,3 +44,21 @@ def test_sigterm_is_the_servers_to_heed():
             _, pid = control.recv(4096).split()
             control.send(b"2 reap %d" % int(pid))
             assert control.recv(4096) == b"2 9", "ended by SIGKILL"
+
+
+def test_a_worker_set_aside_weighs_less_in_a_session_of_its_own_and_another_does_not():
+    with nursery() as (_, control):
+        assert control.recv(4096).startswith(b"ready ")
+        assert [weight(control, where) for where in (b"here", b"aside")] == [(0, False), (NICENESS, True)]
+
+
+def weight(control: socket.socket, where: bytes) -> tuple[int, bool]:
+    """How nice a fresh worker is beyond this process, and whether it has a session of its own, once it has work."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            socket.send_fds(control, [b"1 fork " + where], [theirs.fileno()])
+            pid = int(control.recv(4096).split()[1])
+        ours.sendall(pack_jobs([Job("odd.nobody_has_it", {}, None, {})]))
+        assert ours.recv(4096), "it answers, so it has stepped aside by now, if it does"
+        return os.getpriority(os.PRIO_PROCESS, pid) - os.nice(0), os.getsid(pid) == pid
