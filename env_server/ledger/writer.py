@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from env_server.ledger import kept_replies
@@ -81,6 +82,7 @@ class LedgerWriter:
         self._max_waiting = max_waiting_records
         self._waiting = 0
         self._since_s: dict[object, float] = {}
+        self._outage: LedgerError | None = None
         self.tally = LedgerTally()
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         # One thread: several would take the interpreter from one another, and from the one that writes.
@@ -136,8 +138,8 @@ class LedgerWriter:
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be written any more, if nothing can."""
-        if refused := self._tree.refused:
+        """Why nothing can be written just now, if nothing can."""
+        if refused := self._tree.refused or self._outage:
             return str(refused)
         return None if self._thread.is_alive() else "the ledger is not being written any more"
 
@@ -183,8 +185,16 @@ class LedgerWriter:
             if group:
                 self._write(group)
             else:
+                self._look_for_database()
                 self._sign()
         self._sign()
+
+    def _look_for_database(self) -> None:
+        """Whoever is told to send requests elsewhere sends none that would show that it is there again."""
+        if self._outage is not None:
+            with suppress(LedgerError), database_errors("cannot be read"), self._database.connect() as connection:
+                connection.execute(text("SELECT 1"))
+                self._outage = None
 
     def _write(self, group: Sequence[_Append]) -> None:
         error = self._try_to_commit(group)
@@ -215,9 +225,11 @@ class LedgerWriter:
             with boundary(LedgerError, "writing the ledger"):
                 self._tree.commit([wanted.laid for wanted in group], [wanted.reply for wanted in group if wanted.reply])
         except LedgerError as error:
+            self._outage = error if _is_outage(error) else None
             return error
         finally:
             self.tally.busy_s += time.monotonic() - began_s
+        self._outage = None
         self.tally.commits += 1
         self.tally.records += sum(len(wanted.laid) for wanted in group)
         self.tally.size_bytes += sum(wanted.laid.size_bytes for wanted in group)
@@ -232,10 +244,10 @@ class LedgerWriter:
             self._publisher.trouble = str(error)
 
     def _gather(self) -> list[_Append] | None:
-        """Everything that waits, up to a bound; nothing where it is time to sign; None when closed."""
-        unsigned = self._tree.is_ahead or self._publisher.waiting
+        """Everything that waits, up to a bound; nothing where it is time for other work; None when closed."""
+        is_due = self._tree.is_ahead or self._publisher.waiting or self._outage
         try:
-            first = self._queue.get(timeout=CHECKPOINT_S if unsigned else None)
+            first = self._queue.get(timeout=CHECKPOINT_S if is_due else None)
         except queue.Empty:
             return []
         if first is None:

@@ -10,9 +10,12 @@ import signal
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from keyed_load import Load, check_promises, some_answers
+from raw_items import raw_item
 from sqlalchemy import text
+from watched_runs import until
 
 from env_server.audit.database_source import DatabaseSource
 from env_server.audit.verifying import verify
@@ -72,6 +75,22 @@ def test_a_killed_postgres_fails_closed_and_then_goes_on(make_server, server_tom
         some_answers(load)
     assert server.stop() == 0
     check_promises(place, load)
+
+
+def test_without_its_database_a_service_is_not_ready_and_then_is_although_nobody_asks_it(
+    make_server, server_toml: str, postgres
+):
+    _, toml = ledger_in(postgres, server_toml)
+    server = make_server(toml=toml)
+    item = {"items": [raw_item("x", "length.v1")]}
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        assert client.post("/v1/score", json=item).status_code == client.get("/readyz").status_code == 200
+        postgres.kill()
+        try:
+            assert client.post("/v1/score", json=item).status_code == client.get("/readyz").status_code == 503
+        finally:
+            postgres.start()
+        until(lambda: client.get("/readyz").status_code == 200)
 
 
 def test_a_killed_backend_of_postgres_loses_one_commit_at_most(make_server, server_toml: str, postgres):

@@ -20,6 +20,17 @@ def score_all(opened, *items, **sections) -> ScoreResponse:
     return ScoreResponse.model_validate_json(asyncio.run(run()))
 
 
+def test_problems_name_items_by_their_place_in_the_request_they_are_a_part_of(odd_service):
+    async def run() -> bytes:
+        async with odd_service() as service:
+            items = [raw_item("a", "obeys.v1"), {"no": "item"}, raw_item("b", "no.such.v1")]
+            return await service.engine.score(items, places=[2, 5, 9])
+
+    answer = ScoreResponse.model_validate_json(asyncio.run(run()))
+    assert [problem.item for problem in answer.problems] == [5, 9]
+    assert [item.problem and item.problem.item for item in answer.items] == [None, 5, 9]
+
+
 @pytest.mark.parametrize(
     ("says", "reward", "reason"),
     [

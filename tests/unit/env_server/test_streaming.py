@@ -24,7 +24,7 @@ def item(name: str, group: str | None = None) -> RawItem:
 def batch_of(items: Sequence[RawItem], meanwhile: Doing | None = None) -> Batch:
     """Items are scored 1 once what is to happen meanwhile has happened."""
 
-    async def score(raw_items: Sequence[RawItem], *, keep: KeepReply | None) -> bytes:
+    async def score(raw_items: Sequence[RawItem], *, places: Sequence[int], keep: KeepReply | None) -> bytes:
         if meanwhile:
             await meanwhile(raw_items)
         scored = (ScoredItem(status=Status.SCORED, task_id=one["name"], reward=1.0) for one in raw_items)
@@ -178,22 +178,6 @@ def test_silence_is_broken_by_empty_lines(monkeypatch: pytest.MonkeyPatch):
         return seen
 
     assert asyncio.run(run())[:3] == [b"\n"] * 3
-
-
-def test_problems_name_items_by_their_place_in_the_request():
-    async def score(raw_items: Sequence[RawItem], *, keep: KeepReply | None) -> bytes:
-        wrong = [
-            Problem(type="t", title="t", status=422, detail="d", item=place)
-            for place, one in enumerate(raw_items)
-            if one["name"] == "bad"
-        ]
-        scored = [ScoredItem(status=Status.INVALID, task_id=None, reward=None, problem=problem) for problem in wrong]
-        return ScoreResponse(items=tuple(scored), problems=tuple(wrong)).model_dump_json().encode()
-
-    items = [item("good", "g"), item("good", "h"), item("bad", "g"), item("bad", "h")]
-    *parts, _ = asyncio.run(read(Batch(items, groups_of(items), score)))
-    assert [[problem["item"] for problem in part["problems"]] for part in parts] == [[2], [3]]
-    assert [[one["problem"]["item"] for one in part["items"]] for part in parts] == [[2], [3]]
 
 
 def all_fail_until(gate: str | None) -> Doing:
