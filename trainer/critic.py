@@ -19,7 +19,7 @@ from trainer.config import CriticSection, ModelSection
 from trainer.distributed.sharding import within
 from trainer.logprobs import completion_hidden, in_micro_batches
 from trainer.model_source import ModelFiles, model_files
-from trainer.models import first_line, learn_economically, own_memory
+from trainer.models import empty_model, first_line, learn_economically, own_memory
 from trainer.packed import ATTENTION
 from trainer.packing import Cut
 from trainer.parity import refuse_unsupported_critic
@@ -64,7 +64,7 @@ def load_value_model(critic: CriticSection, section: ModelSection, policy: Any, 
         model = _of_policy(policy)
     else:
         init = section.model_copy(update={"path": str(path or critic.init), "revision": ""})
-        model = _of_reward_model(model_files(init), getattr(torch, section.dtype))
+        model = _of_reward_model(model_files(init), getattr(torch, section.dtype), policy.device)
     sizes = model.config.vocab_size, policy.config.vocab_size
     if sizes[0] != sizes[1]:
         raise ConfigError(
@@ -72,8 +72,9 @@ def load_value_model(critic: CriticSection, section: ModelSection, policy: Any, 
             hint="critic.init must name a reward model with the policy's tokenizer",
         )
     model.to(policy.device).eval()
-    own_memory(model)
-    refuse_unsupported_critic(model, f"critic.init = {path or critic.init}")
+    if policy.device.type != "meta":
+        own_memory(model)
+        refuse_unsupported_critic(model, f"critic.init = {path or critic.init}")
     learn_economically(model, section)
     return model
 
@@ -81,15 +82,19 @@ def load_value_model(critic: CriticSection, section: ModelSection, policy: Any, 
 def _of_policy(policy: Any) -> Any:
     shape = copy.deepcopy(policy.config)
     shape.num_labels = 1
-    model = AutoModelForSequenceClassification.from_config(shape, dtype=policy.dtype, attn_implementation=ATTENTION)
+    kind = AutoModelForSequenceClassification
+    with torch.device("meta" if policy.device.type == "meta" else "cpu"):
+        model = kind.from_config(shape, dtype=policy.dtype, attn_implementation=ATTENTION)
     model.base_model.load_state_dict(policy.base_model.state_dict())
     torch.nn.init.zeros_(model.score.weight)
     return model
 
 
-def _of_reward_model(files: ModelFiles, dtype: torch.dtype) -> Any:
+def _of_reward_model(files: ModelFiles, dtype: torch.dtype, device: torch.device) -> Any:
     source = files.path
     try:
+        if device.type == "meta":
+            return empty_model(AutoModelForSequenceClassification, files, dtype)
         model, report = AutoModelForSequenceClassification.from_pretrained(
             source, revision=files.revision, dtype=dtype, attn_implementation=ATTENTION, output_loading_info=True
         )

@@ -54,7 +54,8 @@ def take_step(training: Training, step: int) -> dict[str, float]:
         TrainingError: too many faults, a loss that is no number, a detector that stops the run.
     """
     started = time.perf_counter()
-    gathered, findings, alarms = led(partial(_gathered, training, step))
+    gathered = training.supply.gather(step)
+    findings, alarms = led(partial(_inspected, training, gathered, step))
     gathering_ended = time.perf_counter()
     learnt = _learn(training, gathered, findings, step)
     training.supply.take_weights(step)
@@ -77,11 +78,6 @@ def _work(training: Training, gathered: Gathered, learnt: Learnt, step: int) -> 
         updates = range(first, first + int(learnt.metrics["stepped"]))
         found |= texts_work([text.learnt for update in updates for text in pretraining.texts(update)])
     return found
-
-
-def _gathered(training: Training, step: int) -> tuple[Gathered, Findings, list[dict[str, Any]]]:
-    gathered = training.supply.gather(step)
-    return gathered, *_inspected(training, gathered, step)
 
 
 def _told(

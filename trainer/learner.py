@@ -13,6 +13,7 @@ from trainer.algorithms import AlgorithmSection, Ppo
 from trainer.checkpoint import CRITIC, Checkpoint, check_reference
 from trainer.config import CorrectionSection, OptimSection, TrainConfig
 from trainer.critic import Critic, load_value_model
+from trainer.distributed.leading import led
 from trainer.distributed.moments import load_moments
 from trainer.distributed.sharding import is_sharded, mesh_of, section_to_load, shard
 from trainer.lora import ADAPTER, add_adapter, read_adapter, switched_off
@@ -79,22 +80,24 @@ def build_learner(config: TrainConfig, policy: Policy, found: Checkpoint | None)
         ConfigError: a model or a file that the configuration names cannot be used.
         CheckpointMismatch: the model the run started from is not what it was.
     """
+    compute = getattr(torch, config.model.arithmetic)
+    mesh = mesh_of(config.distributed, resolve_device(config.model.device).type)
     needed = config.algorithm.beta > 0 and not config.lora.rank
     reference = load_reference(section_to_load(config.model)) if needed else None
     beginning = policy.model if config.lora.rank else reference
-    reference_digest = weights_digest(beginning) if beginning is not None else None
+    reference_digest = led(lambda: weights_digest(beginning)) if beginning is not None else None
     if found:
         check_reference(found, reference_digest)
+    if reference is not None:
+        shard(reference, mesh, compute)  # before the next is loaded: rank 0 reads each of them whole
     values = _value_model(config, policy, found.path / CRITIC if found else None)
+    if values is not None:
+        shard(values, mesh, compute)
     if config.lora.rank:
         add_adapter(policy.model, config.lora, config.run.seed)
     if config.lora.rank and found:
         read_adapter(found.path / ADAPTER, policy.model)
-    compute = getattr(torch, config.model.arithmetic)
-    mesh = mesh_of(config.distributed, resolve_device(config.model.device).type)
-    for model in (policy.model, reference, values):
-        if model is not None:
-            shard(model, mesh, compute)
+    shard(policy.model, mesh, compute)
     learner = Learner(
         model=policy.model,
         optimizer=build_optimizer(policy.model, config.optim, config.model.compute),

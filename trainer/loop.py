@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rewarders.errors import ConfigError
 from trainer import checkpoint as checkpoints
 from trainer.chat import written_text
 from trainer.config import TrainConfig
@@ -30,6 +29,7 @@ from trainer.narration import Narrator, held_out_line
 from trainer.pipeline.choices import Choices
 from trainer.pipeline.in_flight import read_in_flight
 from trainer.pipeline.pipeline import Pipeline
+from trainer.pipeline.sharing import part_of
 from trainer.pipeline.supply import InTurn, Source, Supply, rounds
 from trainer.pretraining import pretraining_digest
 from trainer.provenance import provenance
@@ -165,15 +165,10 @@ def _supply(source: Source, found: checkpoints.Checkpoint | None) -> Supply:
     """Rollouts in turn with learning, or beside it as far as the configuration lets them be behind."""
     if not source.config.pipeline.max_staleness:
         return InTurn(source)
-    if count() > 1:
-        raise ConfigError(
-            f"pipeline.max_staleness = {source.config.pipeline.max_staleness} is for one process, "
-            f"and there are {count()} ranks",
-            hint="set it to 0, or start without torchrun",
-        )
-    choices = Choices(source.config.run.dir, going_on=found is not None)
+    part = part_of(source.sampler, source.policy, source.config)
+    choices = Choices(source.config.run.dir, going_on=found is not None) if leads() else None
     in_flight = read_in_flight(found.path) if found else ()
-    return Pipeline(source, choices, done=found.step if found else 0, in_flight=in_flight)
+    return Pipeline(source, part, choices, done=found.step if found else 0, in_flight=in_flight)
 
 
 def _start_sampling(training: Training, console: Console) -> None:
@@ -218,7 +213,7 @@ def _save(training: Training, step: int) -> Path:
         critic=training.learner.critic,
         kl_weight=training.learner.beta,
         reference=training.learner.reference_digest,
-        in_flight=training.supply.in_flight(step) if leads() else b"",
+        in_flight=training.supply.in_flight(step),
     )
 
 

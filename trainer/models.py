@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.utils.logging import disable_progress_bar
 
 from rewarders.errors import ConfigError
@@ -38,27 +39,43 @@ class Policy:
 
 
 def load_policy(config: ModelSection, path: Path | None = None) -> Policy:
-    """Load the policy of the configuration, or the checkpoint at `path` in its place.
+    """Load the policy of the configuration, or the checkpoint at `path` in its place; on the device "meta", all of it
+    but the weights.
 
     Raises:
         ConfigError: there is no such model, or it needs something the trainer does not do.
     """
     files = ModelFiles(str(path)) if path else model_files(config)
     device = resolve_device(config.device)
+    read = empty_model if device.type == "meta" else _whole_model
     try:
-        # The trainer's rows mean something else to other implementations of attention.
-        model = AutoModelForCausalLM.from_pretrained(
-            files.path, revision=files.revision, dtype=getattr(torch, config.dtype), attn_implementation=ATTENTION
-        )
+        model = read(AutoModelForCausalLM, files, getattr(torch, config.dtype))
         tokenizer = AutoTokenizer.from_pretrained(files.path, revision=files.revision)
     except (OSError, ValueError, SafetensorError) as error:
         raise ConfigError(f"model.path = {files.path}: {first_line(error)}", hint=files.hint) from error
     set_template(tokenizer, chat_template(config), config.template_args)
     model.to(device).eval()  # no dropout: the sampler and the step must see one policy
-    own_memory(model)
-    refuse_unsupported(model, files.path)
+    if device.type != "meta":
+        own_memory(model)
+        refuse_unsupported(model, files.path)
     learn_economically(model, config)
     return Policy(model, tokenizer, _stop_ids(model, tokenizer))
+
+
+def _whole_model(kind: Any, files: ModelFiles, dtype: torch.dtype) -> Any:
+    # The trainer's rows mean something else to other implementations of attention.
+    return kind.from_pretrained(files.path, revision=files.revision, dtype=dtype, attn_implementation=ATTENTION)
+
+
+def empty_model(kind: Any, files: ModelFiles, dtype: torch.dtype) -> Any:
+    """The same model without weights, on the meta device: for a rank that is sent its share of them."""
+    shape = AutoConfig.from_pretrained(files.path, revision=files.revision)
+    with torch.device("meta"):
+        model = kind.from_config(shape, dtype=dtype, attn_implementation=ATTENTION)
+    if model.can_generate():
+        with suppress(OSError):  # there is no such file: then it is made of the other, as `from_pretrained` does
+            model.generation_config = GenerationConfig.from_pretrained(files.path, revision=files.revision)
+    return model
 
 
 def load_reference(config: ModelSection) -> nn.Module:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from trainer.distributed.moments import load_moments
 from trainer.tiny import build_tiny_model
@@ -199,6 +199,17 @@ def test_ranks_sample_from_the_adapted_policy_that_they_train_and_not_from_a_rou
     run(alone, 1, *chosen)
     most = max(line["mismatch_mean"] for line in metrics(alone))
     assert max(line["mismatch_mean"] for line in metrics(several)) < 1.3 * most
+
+
+def test_a_model_that_other_ranks_would_build_otherwise_than_rank_0_reads_it_is_refused(tmp_path):
+    directory = prepare(tmp_path / "untied", "grpo")
+    file = directory / "model/model.safetensors"
+    weights = load_file(file)
+    save_file({**weights, "lm_head.weight": weights["model.embed_tokens.weight"] + 1}, file, {"format": "pt"})
+    process = start(directory, 2)
+    out, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1, out + err
+    assert "rank 0 has read other tensors than config.json lets another rank build: lm_head.weight" in err
 
 
 def test_a_detector_that_stops_the_run_stops_every_rank_once_what_was_done_is_saved(tmp_path):

@@ -5,6 +5,7 @@ is left. A rank that hangs is noticed after `distributed.timeout_s`.
 """
 
 import os
+import signal
 import socket
 import time
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class Joined:
         if error is None:
             dist.destroy_process_group()
             return
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun ends whoever is left: not before it has said why
         said = f"{type(error).__name__}: {error}"
         try:
             self._store.set(_note(self._rank), said)

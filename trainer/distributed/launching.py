@@ -22,9 +22,10 @@ def under_torchrun() -> bool:
 def refuse_several(command: str) -> None:
     """Raise ConfigError where torchrun has started several of a program that is made for one."""
     if under_torchrun():
+        size = os.environ["WORLD_SIZE"]
         raise ConfigError(
-            f"{command} runs in one process, and torchrun has started {os.environ['WORLD_SIZE']}",
-            hint="start it without torchrun; `trainer run` is what several ranks can share",
+            f"{command} runs in one process, and torchrun has started {size} (WORLD_SIZE = {size})",
+            hint="start it without torchrun, or unset WORLD_SIZE; `trainer run` is what several ranks can share",
         )
 
 

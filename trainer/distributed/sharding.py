@@ -17,7 +17,8 @@ from torch.distributed.tensor import DTensor
 
 from rewarders.errors import ConfigError
 from trainer.config import ModelSection
-from trainer.distributed.ranks import count
+from trainer.distributed.handing_out import agree, hand_out
+from trainer.distributed.ranks import count, leads
 from trainer.distributed.section import DistributedSection
 
 _INSIDE = "call_inside"
@@ -26,27 +27,30 @@ _SUMMED = 1.0
 
 
 def shard(model: nn.Module, mesh: DeviceMesh | None, compute: torch.dtype) -> None:
-    """Leave each rank its share of the weights, on its device; without a mesh, everything stays as it is.
+    """Leave each rank its share of rank 0's weights, on its device; without a mesh, everything stays as it is.
+
+    Layer by layer: no rank but 0 ever has more of the model than its shares and one layer.
 
     Args:
-        model: whole, on the CPU, with the same weights on every rank.
+        model: whole on rank 0, and of the same shape elsewhere; see `section_to_load`.
         mesh: the ranks that share.
         compute: precision of arithmetic; weights, gradients' sums and moments stay in the model's.
 
     Raises:
-        ConfigError: the model does not say what its layers are.
+        ConfigError: the model does not say what its layers are, or ranks have loaded different models.
     """
     if mesh is None:
         return
     layers = _layers(model)
+    agree(model)
     policy = MixedPrecisionPolicy(
         param_dtype=compute,
         reduce_dtype=torch.promote_types(compute, torch.float32),
         cast_forward_inputs=False,  # weights decide the precision; and casting would copy what layers share
     )
-    for layer in layers:
-        fully_shard(layer, mesh=mesh, mp_policy=policy)
-    fully_shard(model, mesh=mesh, mp_policy=policy)
+    for part in (*layers, model):
+        hand_out(part, mesh)
+        fully_shard(part, mesh=mesh, mp_policy=policy)
     for module in _units(model):
         module.set_force_sum_reduction_for_comms(True)
         module.set_gradient_divide_factor(_SUMMED)
@@ -126,5 +130,6 @@ def _layers(model: nn.Module) -> list[nn.Module]:
 
 
 def section_to_load(section: ModelSection) -> ModelSection:
-    """Where a model that is to be sharded is loaded: on the CPU, since no device may have room for all of it."""
-    return section if count() == 1 else section.model_copy(update={"device": "cpu"})
+    """Where a model that is to be sharded is loaded: by rank 0 on the CPU, since no device may have room for all of it.
+    Other ranks build it without weights (`device` = "meta"), and `shard` sends them their shares."""
+    return section if count() == 1 else section.model_copy(update={"device": "cpu" if leads() else "meta"})

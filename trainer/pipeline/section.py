@@ -23,9 +23,9 @@ class PipelineSection(Section):
     since a version is kept in hand for them."""
     finished: Literal["auto", "sampled", "graded"] = "auto"
     """When a group counts as finished, where there are `stragglers`: once it is `sampled`, an order that for `hf` the
-    lengths of completions decide, and so the seed; or once it is `graded`, which the clock decides. `auto` is `sampled`
-    for `hf` and `graded` for vLLM. What a step took is written to choices.jsonl, and taken so again by a run that goes
-    on."""
+    lengths of completions decide, and so the seed (with several ranks the clock does); or once it is `graded`, which
+    the clock decides. `auto` is `sampled` for `hf` and `graded` for vLLM. What a step took is written to choices.jsonl,
+    and taken so again by a run that goes on."""
     update: Literal["wait", "keep"] = "wait"
     """What new weights mean for completions that vLLM has under way. They `wait` until those have ended; or they are
     put in at once, and what is under way is kept and goes on with them: nobody waits for the longest completion, but

@@ -12,6 +12,7 @@ from rewarders.types import Task
 from trainer.algorithms import Dapo
 from trainer.config import TrainConfig
 from trainer.data import TaskOrder
+from trainer.distributed.leading import led
 from trainer.drawing import draw, draw_groups
 from trainer.gathering import Gathered, gather
 from trainer.grading import Grader
@@ -26,7 +27,7 @@ Taking = Callable[[], AbstractContextManager[None]]
 
 
 class Supply(Protocol):
-    """Rollouts for one step after the other."""
+    """Rollouts for one step after the other. Every rank asks for them in its learner's thread, and all get the same."""
 
     def gather(self, step: int) -> Gathered:
         """What step `step` learns from. Raises TrainingError, ConfigError: see samplers and graders."""
@@ -37,7 +38,7 @@ class Supply(Protocol):
         ...
 
     def with_newest(self, ask: Callable[[Sampler], Answer]) -> Answer:
-        """The answer of something that needs the sampler, with the newest weights."""
+        """The answer of something that needs the sampler, with the newest weights; on rank 0 alone, within `led`."""
         ...
 
     def in_flight(self, done: int) -> bytes:
@@ -59,9 +60,10 @@ class Source:
     sampler: Sampler
     grader: Grader
 
-    def apart(self) -> "Source":
-        """The same for another thread: tokenizers are not for several."""
-        return replace(self, policy=replace(self.policy, tokenizer=copy.deepcopy(self.policy.tokenizer)))
+    def apart(self, sampler: Sampler | None = None) -> "Source":
+        """The same for another thread, with a sampler of its own if it has one: tokenizers are not for several."""
+        policy = replace(self.policy, tokenizer=copy.deepcopy(self.policy.tokenizer))
+        return replace(self, policy=policy, sampler=sampler or self.sampler)
 
     def draw_round(self, step: int, version: int, taking: Taking, turn: int, prompts: int) -> list[Rollout]:
         """A round of a step: the tasks of each are a function of the seed alone, so that a resumed run draws the
@@ -119,7 +121,7 @@ class InTurn:
 
     def gather(self, step: int) -> Gathered:
         """See `Supply.gather`."""
-        return self._source.whole(step, step - 1)
+        return led(partial(self._source.whole, step, step - 1))
 
     def take_weights(self, step: int) -> None:
         """See `Supply.take_weights`."""

@@ -7,8 +7,13 @@ from contextlib import contextmanager
 
 
 def cores_suffice(threads: int) -> bool:
-    """Whether two that compute at once, with so many threads each, have a core for every thread."""
-    return len(os.sched_getaffinity(0)) >= 2 * threads
+    """Whether two that compute at once, with so many threads each, have a core for every thread.
+
+    Of the cores that this process may use, those that torchrun has started beside it (`LOCAL_WORLD_SIZE`, with it) use
+    as many each.
+    """
+    ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return len(os.sched_getaffinity(0)) >= ranks * 2 * threads
 
 
 class Turns:

@@ -12,12 +12,10 @@ import torch
 from rewarders.errors import ConfigError
 from trainer.config import TrainConfig
 from trainer.distributed.ranks import count, leads
-from trainer.lora import add_adapter
-from trainer.masters import lower
 from trainer.model_source import model_files
-from trainer.models import Policy, load_policy
+from trainer.models import Policy
 from trainer.samplers import Sampler
-from trainer.samplers.gathered import GatheredSampler
+from trainer.samplers.gathered import GatheredSampler, Share, whole_copy
 from trainer.samplers.hf import HfSampler
 from trainer.samplers.replica import Replica
 from trainer.samplers.section import TransferKind
@@ -43,11 +41,7 @@ def built_sampler(config: TrainConfig, policy: Policy) -> Iterator[Sampler]:
     """
     match config.sampler.kind:
         case "hf" if count() > 1:
-            copied = load_policy(config.model)
-            if config.lora.rank:
-                add_adapter(copied.model, config.lora, config.run.seed)
-            lower(copied.model, getattr(torch, sampler_dtype(config)))
-            with GatheredSampler(_own(copied, config)).helping() as gathered:
+            with GatheredSampler(Share(_own(whole_copy(config), config))).helping() as gathered:
                 yield gathered
         case "hf":
             yield _own(policy, config)

@@ -14,7 +14,8 @@ class SendingSampler:
     """On rank 0 it asks the sampler it stands for; no other rank has one."""
 
     def __init__(self, sampler: Sampler | None) -> None:
-        self._sampler = sampler
+        self.alone = sampler
+        """What it stands for: for a model that is whole, it needs no other rank."""
 
     def sample(self, prompts: Sequence[Sequence[int]], request: SampleRequest) -> list[list[Sample]]:
         """See `Sampler.sample`; on rank 0."""
@@ -31,11 +32,11 @@ class SendingSampler:
 
     def close(self) -> None:
         """See `Sampler.close`."""
-        if self._sampler is not None:
-            self._sampler.close()
+        if self.alone is not None:
+            self.alone.close()
 
     @property
     def _own(self) -> Sampler:
-        if self._sampler is None:
+        if self.alone is None:
             raise ConfigError("only rank 0 has a sampler", hint="this is a mistake in the trainer: please report it")
-        return self._sampler
+        return self.alone

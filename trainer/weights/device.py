@@ -39,9 +39,11 @@ class DeviceTransfer:
             )
         self._backend, self._servers, self._dtype, self._timeout_s = backend, servers, dtype, timeout_s
         self._engine: Any = None
+        self._model: Any = None  # a pipelined run sends another copy each time
 
     def send(self, model: Any, *, checked: bool) -> None:
         """See `WeightTransfer.send`. NCCL and IPC verify nothing themselves; the servers' checksums do."""
+        self._model = model
         try:
             with torch.cuda.device(model.device):  # vLLM sends from the current one
                 if self._engine is None:
@@ -62,7 +64,7 @@ class DeviceTransfer:
         from vllm.distributed.weight_transfer import WeightTransferTrainerFactory
 
         def read() -> Iterator[tuple[str, torch.Tensor]]:
-            return wire_tensors(model, self._dtype)
+            return wire_tensors(self._model, self._dtype)
 
         shapes = [(name, self._dtype, shape) for name, shape in merged_shapes(model)]
         client = _Everywhere([server.name for server in self._servers], self._worlds(), self._timeout_s)

@@ -1,10 +1,12 @@
 import json
+import shutil
 import sys
 
 import pytest
 
 from rewarders.errors import ConfigError
-from trainer.config import ModelSection
+from trainer.config import CriticSection, ModelSection
+from trainer.critic import load_value_model
 from trainer.model_source import template_digest
 from trainer.models import load_policy
 
@@ -77,3 +79,31 @@ def test_a_template_goes_by_what_is_in_its_file(tmp_path):
     assert template_digest(ModelSection(path="m")) == {}
     with pytest.raises(ConfigError, match=r"model\.chat_template = .*absent"):
         template_digest(ModelSection(path="m", chat_template=tmp_path / "absent"))
+
+
+def tensors(model):
+    return {name: (value.shape, value.dtype) for name, value in (*model.named_parameters(), *model.named_buffers())}
+
+
+def test_a_rank_that_is_sent_its_weights_builds_the_same_model_without_a_file_of_them(model_path, tmp_path):
+    whole = load_policy(ModelSection(path=str(model_path), device="cpu"))
+    path = shutil.copytree(model_path, tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
+    (path / "generation_config.json").write_text('{"eos_token_id": [1, 2]}')
+    empty = load_policy(ModelSection(path=str(path), device="meta"))
+    assert tensors(empty.model) == tensors(whole.model)
+    assert all(value.is_meta for value in (*empty.model.parameters(), *empty.model.buffers()))
+    assert empty.model.lm_head.weight is empty.model.get_input_embeddings().weight
+    assert (whole.stop_ids, empty.stop_ids) == ((2,), (1, 2))
+
+
+@pytest.mark.parametrize("init", ["policy", "reward model"])
+def test_a_critic_without_weights_is_the_same_model(model_path, tmp_path, init):
+    section = ModelSection(path=str(model_path), device="cpu")
+    policy = load_policy(section).model
+    whole = load_value_model(CriticSection(), section, policy)
+    whole.save_pretrained(tmp_path)
+    chosen = CriticSection(init="policy" if init == "policy" else str(tmp_path))
+    empty = load_value_model(chosen, section, policy.to("meta"))
+    assert tensors(empty) == tensors(whole)
+    assert all(value.is_meta for value in empty.parameters())
+    assert not any(value.is_meta for value in whole.parameters())

@@ -18,6 +18,7 @@ from trainer.pipeline.choices import CHOICES, Choices
 from trainer.pipeline.in_flight import read_in_flight, written
 from trainer.pipeline.pipeline import Pipeline
 from trainer.pipeline.portions import Portion
+from trainer.pipeline.sharing import part_of
 from trainer.pipeline.snapshots import Snapshots
 from trainer.pipeline.supply import Source
 from trainer.pipeline.turns import Turns, cores_suffice
@@ -52,7 +53,7 @@ class Drawn:
         self.held_up: dict[tuple[int, int], threading.Event] = {}
         self.graded: list[tuple[int, int]] = []
 
-    def apart(self) -> "Drawn":
+    def apart(self, sampler: Any = None) -> "Drawn":
         return self
 
     def groups(self, step: int, version: int) -> Iterator[list[Rollout]]:
@@ -74,7 +75,8 @@ class Drawn:
 
 def pipeline(source: Drawn, *, done: int = 0, in_flight: Sequence[Portion] = ()) -> Pipeline:
     choices = Choices(source.config.run.dir, going_on=done > 0)
-    return Pipeline(source, choices, done=done, in_flight=in_flight)  # type: ignore[arg-type]
+    part = part_of(source.sampler, source.policy, source.config)
+    return Pipeline(source, part, choices, done=done, in_flight=in_flight)  # type: ignore[arg-type]
 
 
 def taken(found: Any) -> list[str]:
@@ -188,9 +190,11 @@ def test_what_was_not_learnt_from_when_a_detector_spoke_is_kept_as_well(tmp_path
 def test_a_thread_that_fails_ends_the_step_that_needs_it_and_no_other(tmp_path, make_task):
     config = settings(tmp_path, pipeline={"max_staleness": 2})
     source = Drawn(config.model_copy(update={"run": config.run.model_copy(update={"seed": 13})}), make_task)
+    source.held_up[2, 1] = threading.Event()
     ahead = pipeline(source)
     assert len(taken(ahead.gather(1))) == GROUPS
     ahead.take_weights(1)
+    source.held_up[2, 1].set()
     with pytest.raises(InvalidTask, match=r"task 2\.1 cannot be graded"):
         ahead.gather(2)
     ahead.close()
@@ -219,6 +223,13 @@ def test_a_snapshot_stays_as_it_was_and_is_used_again():
 
 def test_two_that_compute_at_once_need_a_core_for_each_thread(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert [cores_suffice(threads) for threads in (1, 2, 3, 4)] == [True, True, False, False]
+
+
+def test_ranks_of_one_host_have_its_cores_between_them(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert [cores_suffice(threads) for threads in (1, 2, 3, 4)] == [True, True, False, False]
 
 
