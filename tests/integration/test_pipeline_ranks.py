@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from watched_runs import rank_process
 
 from trainer.tiny import build_tiny_model
 
@@ -186,12 +187,3 @@ def wait_for_step(directory: Path, step: int, process: "subprocess.Popen[str]") 
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
-
-
-def rank_process(torchrun: int, rank: int) -> int:
-    """The process of a rank: a child of torchrun with that number in its environment."""
-    children = Path(f"/proc/{torchrun}/task/{torchrun}/children").read_text().split()
-    for child in children:
-        if f"\0RANK={rank}\0".encode() in b"\0" + Path(f"/proc/{child}/environ").read_bytes():
-            return int(child)
-    raise AssertionError(f"no rank {rank} among {children}")

@@ -117,3 +117,12 @@ def _stat(folder: Path) -> tuple[str, int, str]:
     before, _, after = (folder / "stat").read_text().rpartition(")")
     state, parent = after.split()[:2]
     return state, int(parent), before.partition("(")[2]
+
+
+def rank_process(torchrun: int, rank: int) -> int:
+    """The process of a rank: a child of torchrun with that number in its environment."""
+    children = Path(f"/proc/{torchrun}/task/{torchrun}/children").read_text().split()
+    for child in children:
+        if f"\0RANK={rank}\0".encode() in b"\0" + Path(f"/proc/{child}/environ").read_bytes():
+            return int(child)
+    raise AssertionError(f"no rank {rank} among {children}")

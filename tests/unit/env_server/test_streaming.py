@@ -10,7 +10,7 @@ import pytest
 
 from env_server import streaming
 from env_server.engine import KeepReply
-from env_server.schemas import Problem, RawItem, ScoredItem, ScoreResponse, Status
+from env_server.schemas import RawItem, ScoredItem, ScoreResponse, Status
 from env_server.streaming import Batch, groups_of, lines
 from rewarders.errors import LedgerError, Overloaded
 
