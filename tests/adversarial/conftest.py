@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from keyed_server import KEYED, make_key
+from odd_server import LENGTH_ECHO_OBEYS
 from targets import Target
 
 from trainer.server import spawned_server
 
-CONFIG = """
+CONFIG = f"""
 [server]
 max_body_bytes = 4_000_000
 body_timeout_s = 2
@@ -19,13 +20,7 @@ load = ["assay"]
 modules = ["odd_rewarders"]
 [workers]
 processes = 2
-[rubrics."length.v1"]
-parts = [{ rewarder = "odd.length" }]
-[rubrics."echo.v1"]
-parts = [{ rewarder = "odd.echo" }]
-[rubrics."obeys.v1"]
-parts = [{ rewarder = "odd.obeys" }]
-"""
+{LENGTH_ECHO_OBEYS}"""
 
 
 @pytest.fixture(scope="module", params=["open", "keyed"])

@@ -11,24 +11,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from odd_server import LENGTH_ECHO_OBEYS
 
-CONFIG = """
+CONFIG = f"""
 [server]
 max_body_bytes = 4_000_000
 [plugins]
-load = ["assay"]
+load = []
 modules = ["odd_rewarders"]
 [workers]
 processes = 2
 [cache]
 max_bytes = 0
-[rubrics."length.v1"]
-parts = [{ rewarder = "odd.length" }]
-[rubrics."echo.v1"]
-parts = [{ rewarder = "odd.echo" }]
-[rubrics."obeys.v1"]
-parts = [{ rewarder = "odd.obeys" }]
-"""
+{LENGTH_ECHO_OBEYS}"""
+BUILT_IN = CONFIG.replace("load = []", 'load = ["assay"]')
 
 
 HOTFIX = '''
@@ -118,7 +114,7 @@ def _read(path: Path) -> str:
 
 @pytest.fixture
 def server_toml() -> str:
-    """The configuration of a server that is given none, to be added to."""
+    """The configuration of a server that is given none, to be added to: it has the odd rewarders alone."""
     return CONFIG
 
 
@@ -148,9 +144,9 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
 
 @pytest.fixture(scope="module")
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of one server for the whole module."""
+    """A client of one server for the whole module, which has the built-in rewarders."""
     folder = tmp_path_factory.mktemp("server")
-    (folder / "server.toml").write_text(CONFIG)
+    (folder / "server.toml").write_text(BUILT_IN)
     server = RunningServer(folder / "data", folder / "server.toml")
     server.start()
     with httpx.Client(base_url=server.url, timeout=60) as client:

@@ -1,18 +1,14 @@
 """A planted exploit in a real run against a real service: GRPO learns what pays, and a detector says so first."""
 
 import json
-import os
-import subprocess
-import sys
-import time
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from small_run import Process, finish, lines, start, wait_until
 
 from trainer.tiny import build_tiny_model
 
-DEADLINE_S = 180
 LETTERS, MARKER = "abcdefgh", "zq"
 REWARDERS = '''
 from pydantic import BaseModel
@@ -95,91 +91,77 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def start(folder: Path, name: str, action: str, *, rubric: str = "flawed", extra: str = "") -> "subprocess.Popen[str]":
+def begin(folder: Path, name: str, action: str, *, rubric: str = "flawed", extra: str = "") -> Process:
     toml = RUN.format(action=action, rubric=rubric).replace('"run"', f'"{name}"')
     (folder / f"{name}.toml").write_text(toml + extra)
-    command = [sys.executable, "-m", "trainer", "run", "--config", f"{name}.toml", "--spawn-server"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, **pipes, text=True, cwd=folder, env=environment)
+    return start(folder, config=f"{name}.toml")
 
 
-def train(folder: Path, name: str, action: str, **options: str) -> subprocess.CompletedProcess[str]:
-    process = start(folder, name, action, **options)
-    out, err = process.communicate(timeout=DEADLINE_S)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-
-def log(folder: Path, name: str) -> list[dict]:
-    path = folder / name
-    return [json.loads(line) for line in path.read_text().rpartition("\n")[0].splitlines()] if path.exists() else []
+def train(folder: Path, name: str, action: str, **options: str) -> tuple[int, str]:
+    return finish(begin(folder, name, action, **options))
 
 
 def exploit_rates(run: Path) -> dict[int, float]:
     """Share of the rollouts of each step that have the marker."""
     rows = defaultdict(list)
-    for line in log(run, "rollouts.jsonl"):
+    for line in lines(run / "rollouts.jsonl"):
         rows[line["step"]].append(MARKER in line["completion"])
     return {step: sum(have) / len(have) for step, have in rows.items()}
 
 
 def test_left_alone_the_policy_learns_the_exploit_and_is_caught_before_it_rules(folder: Path):
-    done = train(folder, "warned", "warn")
-    assert done.returncode == 0, done.stderr
+    status, said = train(folder, "warned", "warn")
+    assert status == 0, said
     rates = exploit_rates(folder / "warned")
     assert rates[14] > 0.9, "an exploit that nobody learns proves nothing"
-    first = next(line for line in log(folder / "warned", "alarms.jsonl") if line["detector"] == "shortcut")
+    first = next(line for line in lines(folder / "warned/alarms.jsonl") if line["detector"] == "shortcut")
     assert repr(MARKER) in first["said"]
     assert rates[first["step"]] == pytest.approx(first["figure"])
     assert first["figure"] < 0.5
     assert all(rates[step] < 0.5 for step in range(1, first["step"] + 1))
     assert all(MARKER in example["completion"] and example["record_id"] for example in first["examples"])
-    assert f"alarm shortcut: {MARKER!r} is in" in done.stderr
+    assert f"alarm shortcut: {MARKER!r} is in" in said
 
 
 def test_a_run_that_is_to_stop_saves_and_stops_and_goes_on_only_once_the_section_has_changed(folder: Path):
-    stopped = train(folder, "stopped", "stop")
-    assert stopped.returncode == 1
-    assert f"alarm shortcut: {MARKER!r} is in" in stopped.stderr
-    assert "[detectors.shortcut]" in stopped.stderr
-    (alarm,) = log(folder / "stopped", "alarms.jsonl")
-    steps = log(folder / "stopped", "metrics.jsonl")
+    status, said = train(folder, "stopped", "stop")
+    assert status == 1
+    assert f"alarm shortcut: {MARKER!r} is in" in said
+    assert "[detectors.shortcut]" in said
+    (alarm,) = lines(folder / "stopped/alarms.jsonl")
+    steps = lines(folder / "stopped/metrics.jsonl")
     assert [line["step"] for line in steps] == list(range(1, alarm["step"])), "nothing was learnt from the step at hand"
     assert (folder / f"stopped/checkpoints/step-{alarm['step'] - 1:06d}").is_dir()
     assert max(exploit_rates(folder / "stopped").values()) < 0.5
 
-    again = train(folder, "stopped", "stop")
-    assert again.returncode == 1
-    assert log(folder / "stopped", "alarms.jsonl") == [alarm]
+    assert train(folder, "stopped", "stop")[0] == 1
+    assert lines(folder / "stopped/alarms.jsonl") == [alarm]
 
-    changed = train(folder, "stopped", "mask")
-    assert changed.returncode == 0, changed.stderr
-    assert log(folder / "stopped", "metrics.jsonl")[: len(steps)] == steps
+    status, said = train(folder, "stopped", "mask")
+    assert status == 0, said
+    assert lines(folder / "stopped/metrics.jsonl")[: len(steps)] == steps
 
 
 def test_a_run_that_masks_learns_on_without_the_exploit_killed_or_not(folder: Path):
-    done = train(folder, "masked", "mask")
-    assert done.returncode == 0, done.stderr
+    status, said = train(folder, "masked", "mask")
+    assert status == 0, said
     rates = exploit_rates(folder / "masked")
     assert max(rates.values()) < 0.5
     assert rates[14] < max(rates.values())
-    masked = [row for row in log(folder / "masked", "rollouts.jsonl") if row["reward"] and row["advantage"] is None]
+    masked = [row for row in lines(folder / "masked/rollouts.jsonl") if row["reward"] and row["advantage"] is None]
     assert masked
     assert all(MARKER in row["completion"] for row in masked), "what is masked keeps its reward on record"
 
-    process = start(folder, "killed", "mask")
-    deadline = time.monotonic() + DEADLINE_S
-    while not any(line["step"] > 7 for line in log(folder, "killed/metrics.jsonl")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    process = begin(folder, "killed", "mask")
+    wait_until(lambda: any(line["step"] > 7 for line in lines(folder / "killed/metrics.jsonl")), process)
     process.kill()
-    process.communicate()
-    assert log(folder, "killed/alarms.jsonl"), "a kill before the alarm proves nothing"
-    assert train(folder, "killed", "mask").returncode == 0
+    finish(process)
+    assert lines(folder / "killed/alarms.jsonl"), "a kill before the alarm proves nothing"
+    assert train(folder, "killed", "mask")[0] == 0
     for name in ("metrics.jsonl", "evidence.jsonl"):
         assert (folder / "killed" / name).read_bytes() == (folder / "masked" / name).read_bytes(), name
-    assert without_records(log(folder, "killed/alarms.jsonl")) == without_records(log(folder, "masked/alarms.jsonl"))
+    killed, masked = (without_records(lines(folder / name / "alarms.jsonl")) for name in ("killed", "masked"))
+    assert killed == masked
 
 
 def without_records(alarms: list[dict]) -> list[dict]:
@@ -190,18 +172,18 @@ def without_records(alarms: list[dict]) -> list[dict]:
 def test_figures_that_stopped_a_run_stop_it_again_at_once(folder: Path):
     strict = "\n[detectors.zero_variance]\naction = 'stop'\nwindow = 2\nmost_share = 0.0\n"
     for _ in range(2):
-        stopped = train(folder, "silent", "warn", extra=strict)
-        assert stopped.returncode == 1
-        assert "alarm zero_variance" in stopped.stderr
-        steps = [line["step"] for line in log(folder, "silent/metrics.jsonl")]
-        (alarm,) = [line for line in log(folder, "silent/alarms.jsonl") if line["did"] == "stopped"]
+        status, said = train(folder, "silent", "warn", extra=strict)
+        assert status == 1
+        assert "alarm zero_variance" in said
+        steps = [line["step"] for line in lines(folder / "silent/metrics.jsonl")]
+        (alarm,) = [line for line in lines(folder / "silent/alarms.jsonl") if line["did"] == "stopped"]
         assert steps[-1] == alarm["step"], "what was learnt is kept, and nothing is learnt after"
         assert (folder / f"silent/checkpoints/step-{alarm['step']:06d}").is_dir()
 
 
 def test_an_honest_run_raises_no_alarm(folder: Path):
-    done = train(folder, "honest", "stop", rubric="honest")
-    assert done.returncode == 0, done.stderr
-    assert log(folder / "honest", "alarms.jsonl") == []
-    rewards = [line["reward_mean"] for line in log(folder / "honest", "metrics.jsonl")]
+    status, said = train(folder, "honest", "stop", rubric="honest")
+    assert status == 0, said
+    assert lines(folder / "honest/alarms.jsonl") == []
+    rewards = [line["reward_mean"] for line in lines(folder / "honest/metrics.jsonl")]
     assert sum(rewards[-3:]) > 1.5 * sum(rewards[:3]), "a run that learns nothing has nothing to be quiet about"

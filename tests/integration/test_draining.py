@@ -42,8 +42,7 @@ def serve(make_server: Callable[..., Server], server_toml: str) -> Callable[[str
     """A server with these settings of [server] and of [workers]."""
 
     def started(server: str, workers: str) -> Server:
-        own = server_toml.replace('load = ["assay"]', "load = []")
-        toml = own.replace("[server]", f"[server]\n{server}").replace("[workers]", f"[workers]\n{workers}")
+        toml = server_toml.replace("[server]", f"[server]\n{server}").replace("[workers]", f"[workers]\n{workers}")
         return make_server(toml=toml)
 
     return started
@@ -142,7 +141,7 @@ def test_a_thread_that_never_ends_does_not_keep_it(
     make_server: Callable[..., Server], server_toml: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     (tmp_path / "leaves_threads.py").write_text(LEAVES_THREADS)
-    own = server_toml.replace('load = ["assay"]', "load = []").replace('"odd_rewarders"]', '"leaves_threads"]')
+    own = server_toml.replace('"odd_rewarders"]', '"leaves_threads"]')
     rubric = '[rubrics."threads.v1"]\nparts = [{ rewarder = "acme.threads" }]\n[calls]\ntimeout_s = 0.5\n'
     server = make_server(toml=own.partition("[rubrics")[0] + rubric)
     scored = httpx.post(f"{server.url}/v1/score", json={"items": [raw_item("x", "threads.v1")]}, timeout=60)

@@ -20,7 +20,7 @@ ITEM = Item.model_validate(raw_item("sleep 3", "waits.v1"))
 def test_it_is_answered_in_the_end_and_nothing_is_scored_twice(
     make_server: Callable[..., Any], server_toml: str, in_lines: bool
 ):
-    own = server_toml.replace('load = ["assay"]', "load = []").replace('"odd_rewarders"', '"odd_async_rewarders"')
+    own = server_toml.replace('"odd_rewarders"', '"odd_async_rewarders"')
     rubric = '[rubrics."waits.v1"]\nparts = [{ rewarder = "odd.waits" }]\n'
     server = make_server(toml=own.partition("[rubrics")[0] + rubric)
     with RewardClient(server.url, timeout_s=0.5, retries=1) as client:

@@ -128,7 +128,7 @@ def test_a_service_that_is_killed_while_a_judge_is_thinking_loses_nothing_that_i
     def script(asked: Asked) -> str:
         if "slow" in asked.sections["ANSWER"]:
             thinking.set()
-            slow.wait(30)
+            slow.wait(90)
         return honest(asked)
 
     with judge_endpoint(script) as endpoint:
@@ -138,9 +138,9 @@ def test_a_service_that_is_killed_while_a_judge_is_thinking_loses_nothing_that_i
             assert score(url, "That is right: 5.")["reward"] == 1.0
             asking = threading.Thread(target=lost, args=(url, "It is right, and slow."))
             asking.start()
-            assert thinking.wait(20)
+            assert thinking.wait(60)
             process.send_signal(signal.SIGKILL)
-            asking.join(20)
+            asking.join(60)
         finally:
             slow.set()
             end(process)
@@ -164,13 +164,13 @@ def serve(config: Path, data: Path) -> tuple[subprocess.Popen[str], str]:
 
 def end(process: subprocess.Popen[str]) -> None:
     process.terminate()
-    process.wait(20)
+    process.wait(60)
     assert process.stdout is not None
     process.stdout.close()
 
 
 def score(url: str, text: str) -> dict:
-    answer = httpx.post(f"{url}/v1/score", json={"items": [raw_item(text, "right.v1")]}, timeout=30)
+    answer = httpx.post(f"{url}/v1/score", json={"items": [raw_item(text, "right.v1")]}, timeout=60)
     return answer.json()["items"][0]
 
 

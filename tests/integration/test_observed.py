@@ -144,7 +144,7 @@ def test_a_module_that_sets_up_no_tracing_stops_the_start(
     make_server: Callable[..., Any], server_toml: str, capfd: pytest.CaptureFixture[str]
 ):
     server = make_server(toml=server_toml + '[tracing]\nsetup = "no_such_module_here"\n', started=False)
-    assert server.process.wait(timeout=30) == 2
+    assert server.process.wait(timeout=60) == 2
     assert "tracing.setup = 'no_such_module_here'" in capfd.readouterr().err
 
 

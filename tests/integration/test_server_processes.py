@@ -40,8 +40,7 @@ ITEM = Item.model_validate(raw_item("four"))
 
 @pytest.fixture
 def toml(server_toml: str) -> str:
-    two = server_toml.replace("[server]", "[server]\nworkers = 2").replace("processes = 2", "processes = 3")
-    return two.replace('load = ["assay"]', "load = []")
+    return server_toml.replace("[server]", "[server]\nworkers = 2").replace("processes = 2", "processes = 3")
 
 
 @pytest.fixture(autouse=True)

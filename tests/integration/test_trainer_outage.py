@@ -1,12 +1,10 @@
 """A service that fails in the middle of a run: the run stops, nothing is learnt from it, and it goes on when mended."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from small_run import finish, finished, lines, start
 
 from trainer.tiny import build_tiny_model
 
@@ -59,25 +57,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def trainer(folder: Path, verb: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "trainer", verb, "--config", "run.toml", "--spawn-server"]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
-
-
 def test_an_outage_stops_the_run_and_once_mended_the_same_command_goes_on(folder: Path):
-    stopped = trainer(folder, "run")
-    assert stopped.returncode == 1
-    assert "8 of 8 rollouts are unscored (8 RewarderFault)" in stopped.stderr
+    status, said = finish(start(folder))
+    assert status == 1
+    assert "8 of 8 rollouts are unscored (8 RewarderFault)" in said
     assert not (folder / "run/checkpoints").exists()
     (folder / "needed").write_text("")
-    mended = trainer(folder, "run")
-    assert mended.returncode == 0, mended.stderr
-    lines = [json.loads(line) for line in (folder / "run/metrics.jsonl").read_text().splitlines()]
-    assert [(line["step"], line["unscored_share"]) for line in lines] == [(1, 0.0), (2, 0.0)]
+    finished(folder)
+    done = lines(folder / "run/metrics.jsonl")
+    assert [(line["step"], line["unscored_share"]) for line in done] == [(1, 0.0), (2, 0.0)]
 
 
 def test_an_evaluation_during_an_outage_is_an_error_and_not_an_accuracy_of_0(folder: Path):
-    done = trainer(folder, "eval")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "unscored" in done.stderr
+    out, err = (process := start(folder, verb="eval")).communicate()
+    assert (process.returncode, out) == (1, "")
+    assert "unscored" in err

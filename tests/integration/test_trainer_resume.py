@@ -1,17 +1,13 @@
 """Real kills of a real run against a real service: what comes back is what would have been."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
+from small_run import assert_same_run, finished, interrupt, lines
+from watched_runs import alive, until
 
 from trainer.tiny import build_tiny_model
 
@@ -23,15 +19,15 @@ ALGORITHMS = {
 }
 CONFIG = """
 [run]
-dir = "{dir}/run"
+dir = "run"
 id = "resume"
 steps = 12
 threads = 1
 [model]
-path = "{dir}/model"
+path = "model"
 device = "cpu"
 [data]
-tasks = "{dir}/tasks.jsonl"
+tasks = "tasks.jsonl"
 [sampling]
 prompts_per_step = 4
 group_size = 8
@@ -44,88 +40,53 @@ lr = 1e-2
 every_steps = 4
 [checkpoint]
 every_steps = 5
+[grading]
+server_config = "server.toml"
 """
-DEADLINE_S = 60
+SERVER = """
+[plugins]
+load = []
+modules = ["slow_rewarders"]
+[rubrics."length.v1"]
+parts = [{ rewarder = "slow.length" }]
+"""
 
 
 def prepare(directory: Path, algorithm: str = "dapo") -> Path:
-    """A model that says a digit now and then, and one-digit sums whose answer is a digit."""
+    """A model that ends what it says sooner or later, and questions that are all rewarded by length."""
     directory.mkdir(exist_ok=True)
     build_tiny_model(directory / "model", "0123456789+=", hidden=16, layers=1, heads=2)
     rows = [
         {
             "id": f"{a}+{b}",
             "prompt": [{"role": "user", "content": f"{a}+{b}="}],
-            "rubric": "math.v1",
-            "reference": {"answer": str(a + b)},
+            "rubric": "length.v1",
             "split": "test" if b == 3 else "train",
         }
         for a in range(5)
         for b in range(5)
     ]
     (directory / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (directory / "run.toml").write_text(CONFIG.format(dir=directory, algorithm=ALGORITHMS[algorithm]))
+    (directory / "run.toml").write_text(CONFIG.format(algorithm=ALGORITHMS[algorithm]))
+    (directory / "server.toml").write_text(SERVER)
     return directory
 
 
-def start(directory: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "trainer", "run", "--config", str(directory / "run.toml"), "--spawn-server"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    out, err = process.communicate(timeout=DEADLINE_S)
-    return process.returncode, out + err
-
-
-def wait_until(happened: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
-def lines(directory: Path, name: str) -> list[dict]:
-    path = directory / "run" / name
-    return [json.loads(line) for line in path.read_bytes().rpartition(b"\n")[0].splitlines()] if path.exists() else []
-
-
-def interrupt(directory: Path, number: int, after_step: int, delay_s: float = 0.0) -> tuple[int, str]:
-    """Send a signal so long after a step beyond `after_step` is logged, and return how the process ended."""
-    process = start(directory)
-    wait_until(lambda: any(line["step"] > after_step for line in lines(directory, "metrics.jsonl")), process)
-    time.sleep(delay_s)
-    process.send_signal(number)
-    return finish(process)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+def records(directory: Path) -> dict[tuple[int, int, int], str]:
+    """Of each rollout of each step: the record of its reward."""
+    rollouts = lines(directory / "run/rollouts.jsonl")
+    return {(row["step"], row["group"], row["sample"]): row["record_id"] for row in rollouts}
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = prepare(tmp_path_factory.mktemp("uninterrupted"))
-    status, said = finish(start(directory))
-    assert status == 0, said
+    finished(directory)
     return directory
 
 
-def assert_same_run(directory: Path, expected: Path) -> None:
-    name = f"run/checkpoints/step-{STEPS:06d}"
-    weights, others = (load_file(path / name / "model.safetensors") for path in (directory, expected))
-    assert all(weights[key].equal(others[key]) for key in others)
-    metrics, expected_metrics = (path / "run" / "metrics.jsonl" for path in (directory, expected))
-    assert metrics.read_bytes() == expected_metrics.read_bytes()
-
-
 def test_a_run_learns_something_that_a_resume_could_get_wrong(uninterrupted):
-    metrics = lines(uninterrupted, "metrics.jsonl")
+    metrics = lines(uninterrupted / "run/metrics.jsonl")
     assert [line["step"] for line in metrics] == list(range(STEPS + 1))
     assert sum(line.get("stepped", 0) for line in metrics) > STEPS
     assert {line["kl"] for line in metrics[4:]} != {0.0}
@@ -135,18 +96,14 @@ def test_a_killed_run_resumes_to_the_same_weights_and_the_same_records(tmp_path,
     directory = prepare(tmp_path)
     status, _ = interrupt(directory, signal.SIGKILL, after_step=EVERY + 1)
     assert status == -signal.SIGKILL
-    paid = {(row["step"], row["group"], row["sample"]): row["record_id"] for row in lines(directory, "rollouts.jsonl")}
+    paid = records(directory)
     server = json.loads((directory / "run" / "server" / "server.out").read_text().splitlines()[0])["pid"]
-    deadline = time.monotonic() + DEADLINE_S
-    while alive(server):
-        assert time.monotonic() < deadline, "the service outlived the trainer that was killed"
-        time.sleep(0.01)
+    until(lambda: not alive(server))
 
-    status, said = finish(start(directory))
-    assert status == 0, said
-    assert f"going on from {directory}/run/checkpoints/step-{EVERY:06d}" in said
-    assert_same_run(directory, uninterrupted)
-    again = {(row["step"], row["group"], row["sample"]): row["record_id"] for row in lines(directory, "rollouts.jsonl")}
+    said = finished(directory)
+    assert f"going on from run/checkpoints/step-{EVERY:06d}" in said
+    assert_same_run(directory, uninterrupted, step=STEPS)
+    again = records(directory)
     assert max(step for step, _, _ in paid) > EVERY
     assert paid.items() <= again.items(), "a resumed step was scored a second time"
 
@@ -154,21 +111,17 @@ def test_a_killed_run_resumes_to_the_same_weights_and_the_same_records(tmp_path,
 @pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
 def test_five_kills_at_random_moments_leave_no_trace(tmp_path, algorithm):
     expected, directory = (prepare(tmp_path / name, algorithm) for name in ("expected", "killed"))
-    status, said = finish(start(expected))
-    assert status == 0, said
+    finished(expected)
     moments = random.Random(algorithm)
     for kill in range(KILLS):
         step, delay_s = 2 * kill + moments.randrange(2), moments.random() * 0.05
         status, said = interrupt(directory, signal.SIGKILL, after_step=step - 1, delay_s=delay_s)
         assert status == -signal.SIGKILL, said
-    status, said = finish(start(directory))
-    assert status == 0, said
-    assert_same_run(directory, expected)
+    finished(directory)
+    assert_same_run(directory, expected, step=STEPS)
     if algorithm == "ppo":
-        critics = [path / f"run/checkpoints/step-{STEPS:06d}/critic" for path in (directory, expected)]
-        found, others = (load_file(critic / "model.safetensors") for critic in critics)
-        assert all(found[key].equal(others[key]) for key in others)
-        assert {line["kl_weight"] for line in lines(directory, "metrics.jsonl")[3:]} != {0.05}
+        assert_same_run(directory, expected, step=STEPS, model="critic")
+        assert {line["kl_weight"] for line in lines(directory / "run/metrics.jsonl")[3:]} != {0.05}
 
 
 def test_a_run_that_is_told_to_stop_saves_and_goes_on_later(tmp_path, uninterrupted):
@@ -176,8 +129,7 @@ def test_a_run_that_is_told_to_stop_saves_and_goes_on_later(tmp_path, uninterrup
     status, said = interrupt(directory, signal.SIGTERM, after_step=2)
     assert status == 3, said
     assert "stopped as asked" in said
-    reached = lines(directory, "metrics.jsonl")[-1]["step"]
+    reached = lines(directory / "run/metrics.jsonl")[-1]["step"]
     assert (directory / "run" / "checkpoints" / f"step-{reached:06d}").is_dir()
-    status, said = finish(start(directory))
-    assert status == 0, said
-    assert_same_run(directory, uninterrupted)
+    finished(directory)
+    assert_same_run(directory, uninterrupted, step=STEPS)

@@ -1,19 +1,15 @@
 """SIGTERM in the middle of a step: the step is finished, saved, and no other is begun."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_run import finish, lines, start, wait_until
 
 from trainer.tiny import build_tiny_model
 
-DEADLINE_S = 180
 SLOW = '''
 import time
 from pathlib import Path
@@ -64,26 +60,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def steps_done(folder: Path) -> list[int]:
-    path = folder / "run/metrics.jsonl"
-    whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
-    return [json.loads(line)["step"] for line in whole.splitlines()]
+    return [line["step"] for line in lines(folder / "run/metrics.jsonl")]
 
 
 def terminate_when(folder: Path, happened: Callable[[], bool]) -> tuple[int, str, int]:
     """Status, output, and the steps that were done when the signal was sent."""
-    command = [sys.executable, "-m", "trainer", "run", "--config", "run.toml", "--spawn-server"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, **pipes, text=True, cwd=folder, env=environment)
-    deadline = time.monotonic() + DEADLINE_S
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    process = start(folder)
+    wait_until(happened, process)
     process.send_signal(signal.SIGTERM)
     done = len(steps_done(folder))
-    out, err = process.communicate(timeout=DEADLINE_S)
-    return process.returncode, out + err, done
+    return *finish(process), done
 
 
 @pytest.mark.parametrize("moment", ["grading", "sampling"])

@@ -105,7 +105,7 @@ class Reader:
     def leave(self) -> None:
         for server in self.servers:
             os.killpg(server.pid, signal.SIGTERM)
-            server.wait(timeout=30)
+            server.wait(timeout=60)
 
 
 def test_the_page_works_as_it_stands(tmp_path: Path, shell: dict[str, str]):
