@@ -35,7 +35,7 @@ PROMPT = [{"role": "user", "content": "1+1="}]
 TASK = {"id": "t", "prompt": PROMPT, "rubric": "math.v1", "reference": {"answer": "2"}}
 JSON = {"content-type": "application/json"}
 PROCESSES = multiprocessing.get_context("spawn")
-SETTLING_S = 1.0
+SETTLING_S = 2.0
 BAD = {
     "no key": ({"authorization": "Bearer asy_" + "a" * 43}, b"{}"),
     "no JSON": (JSON, b'{"items": [' + b"[" * 100_000),

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from env_server import strict_json
 from env_server.stepping_aside import step_aside
+from rewarders.digests import digest_bytes
 from rewarders.errors import RequestError
 
 MESSAGE_BYTES = 65_536
@@ -48,7 +49,8 @@ def main(control: socket.socket, niceness: int) -> None:
             return
         with open(descriptors[0], "r+b") as file:
             file.seek(0)  # its position is shared with whoever wrote it
-            answer = pickle.dumps(_read(file.read(), pickle.loads(message)), pickle.HIGHEST_PROTOCOL)
+            body = file.read()
+            answer = pickle.dumps((_read(body, pickle.loads(message)), digest_bytes(body)), pickle.HIGHEST_PROTOCOL)
             file.seek(0)
             file.truncate()
             file.write(answer)

@@ -6,8 +6,9 @@ import pickle
 import socket
 import subprocess
 import sys
-from collections.abc import Hashable
-from contextlib import closing
+import time
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -19,6 +20,7 @@ from env_server.stepping_aside import awaited_core_s
 from rewarders.errors import Overloaded, RequestError, Unavailable
 
 T = TypeVar("T")
+_Answer = tuple[T | RequestError, str]
 _OVERDUE_S = 60.0
 """A body is read in a second or two; time that the process waits for a core is not counted."""
 _MOST_WAITING_BYTES = 256 * 1024**2
@@ -28,9 +30,15 @@ _RETRY_AFTER_S = 2.0
 class BodyReader:
     """Has one body read at a time, and of those that wait one of each sender: whoever sends many waits for himself."""
 
-    def __init__(self, niceness: int) -> None:
-        """Of the process; see `step_aside`."""
-        self._niceness = niceness
+    def __init__(self, niceness: int, rest: float = 0.0) -> None:
+        """Start nothing yet.
+
+        Args:
+            niceness: of the process; see `step_aside`.
+            rest: how long a sender's next body waits after one, as a multiple of what that took: to answer them and to
+                take them in costs the process that serves time too.
+        """
+        self._niceness, self._rest = niceness, rest
         self._process: _Process | None = None
         self._closed = False
         self._one_body = asyncio.Lock()
@@ -38,8 +46,8 @@ class BodyReader:
         self._under_way: set[asyncio.Task[Any]] = set()
         self._waiting_bytes = 0
 
-    async def read(self, body: Spool, reading: Reading[T], sender: Hashable) -> T:
-        """Read a body, which is closed then.
+    async def read(self, body: Spool, reading: Reading[T], sender: Hashable) -> tuple[T, str]:
+        """What the reading makes of a body, and the body's digest. It is closed then.
 
         Args:
             body: all of it.
@@ -59,10 +67,10 @@ class BodyReader:
         self._under_way.add(task)
         self._waiting_bytes += body.size
         task.add_done_callback(partial(self._ended, body.size))
-        found = await asyncio.shield(task)  # else its answer would be there for the next to take
+        found, digest = await asyncio.shield(task)  # else its answer would be there for the next to take
         if isinstance(found, RequestError):
             raise found
-        return found
+        return found, digest
 
     async def close(self) -> None:
         """End the process, and whatever waits for it."""
@@ -72,13 +80,24 @@ class BodyReader:
         await asyncio.gather(*self._under_way, return_exceptions=True)
         self._drop()
 
-    async def _read_in_turn(self, body: Spool, reading: Reading[T], sender: Hashable) -> T | RequestError:
+    async def _read_in_turn(self, body: Spool, reading: Reading[T], sender: Hashable) -> _Answer[T]:
         line = self._one_of_each.setdefault(sender, asyncio.Lock())
         with closing(body):
-            async with line, self._one_body:
+            async with self._resting(line), self._one_body:
                 return await self._read(body, reading)
 
-    async def _read(self, body: Spool, reading: Reading[T]) -> T | RequestError:
+    @asynccontextmanager
+    async def _resting(self, line: asyncio.Lock) -> AsyncIterator[None]:
+        """Have the line, and leave it closed for a while."""
+        await line.acquire()
+        began_s = time.monotonic()
+        try:
+            yield
+        finally:
+            took_s = time.monotonic() - began_s
+            asyncio.get_running_loop().call_later(self._rest * took_s, line.release)
+
+    async def _read(self, body: Spool, reading: Reading[T]) -> _Answer[T]:
         file = body.file()
         try:
             if self._process is None or self._process.has_ended:
@@ -124,14 +143,14 @@ class _Process:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
-    async def read(self, file: int, reading: Reading[T]) -> T | RequestError:
+    async def read(self, file: int, reading: Reading[T]) -> _Answer[T]:
         """Raises OSError, TimeoutError, EOFError: there is no answer."""
         socket.send_fds(self._control, [pickle.dumps(reading)], [file])
         async with asyncio.timeout(_OVERDUE_S) as overdue:
             with put_off(overdue, partial(awaited_core_s, self._process.pid)):
                 if not await asyncio.get_running_loop().sock_recv(self._control, MESSAGE_BYTES):
                     raise EOFError
-        found: T | RequestError = await asyncio.to_thread(_loaded, file)
+        found: _Answer[T] = await asyncio.to_thread(_loaded, file)
         return found
 
     def close(self) -> None:

@@ -15,10 +15,6 @@ ALLOWED_S = 0.05
 COMES_BACK = 0.01
 """Share of the time that passes."""
 MOST_OWED_S = 0.3
-_REFUSAL_S = 200e-6
-"""What it takes to say that something is wrong, of a request or of one item in it."""
-_BYTE_S = 50e-9
-"""What a byte takes to be parsed and checked, where there is much to it."""
 _log = logging.getLogger(__name__)
 
 
@@ -33,12 +29,10 @@ class Patience:
         """Whether another process is to read what comes from there."""
         return self._spent_s(whose.account) > ALLOWED_S
 
-    def spend(self, whose: Principal, refusals: int, size: int = 0) -> None:
-        """So much was refused of what came from there, and so many bytes were read for nothing."""
-        if not refusals:
-            return
+    def spend(self, whose: Principal, seconds: float) -> None:
+        """Something that came from there was refused, and that took so long."""
         before_s = self._spent_s(whose.account)
-        spent_s = min(ALLOWED_S + MOST_OWED_S, before_s + refusals * _REFUSAL_S + size * _BYTE_S)
+        spent_s = min(ALLOWED_S + MOST_OWED_S, before_s + seconds)
         self._back_at[whose.account] = time.monotonic() + spent_s / COMES_BACK
         if before_s <= ALLOWED_S < spent_s:
             say(_log, logging.INFO, "bodies read aside", key=whose.key_id, tenant=whose.tenant)

@@ -37,7 +37,7 @@ class Service:
     """None where the service asks for none."""
     admission: Admission = field(default_factory=Admission)
     large_bodies: BodyReader = field(default_factory=partial(BodyReader, 0))
-    doubted_bodies: BodyReader = field(default_factory=partial(BodyReader, 10))
+    doubted_bodies: BodyReader = field(default_factory=partial(BodyReader, 10, rest=6.0))
     """Of those with whom there is no patience left."""
     patience: Patience = field(default_factory=Patience)
 

@@ -1,6 +1,7 @@
 """Running the app under uvicorn on a socket of ours: in this process, or in several that a supervisor keeps."""
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -144,6 +145,7 @@ async def _serve(
         polling = asyncio.create_task(service.poll.keep_refreshing(service))
         leaving = asyncio.create_task(departure.wanted())
         await asyncio.sleep(0)  # from here on a signal is heard
+        _forget_garbage()
         ready()
         say(_log, logging.INFO, "serving", url=_url(listener), build=SERVICE_BUILD, rewarders=len(service.registry))
         await asyncio.wait([serving, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -155,6 +157,12 @@ async def _serve(
     late.cancel()
     _end_in(_THREADS_S, 0, "threads were left behind")  # Python waits for each of them, however long it takes
     say(_log, logging.INFO, "stopped")
+
+
+def _forget_garbage() -> None:
+    """What there is now stays: looking through it for garbage would keep everybody waiting, some 20 ms each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _end_in(seconds: float, code: int, why: str) -> threading.Timer:

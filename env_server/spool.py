@@ -1,9 +1,6 @@
 """A request body as it comes in: in memory while it is short, else in a file that another process can read."""
 
-import hashlib
 import os
-
-from rewarders.digests import digest_bytes
 
 LARGE_BYTES = 1024 * 1024
 """A longer body is never held in one piece by the process that serves: allocating, joining and parsing it would each
@@ -15,7 +12,6 @@ class Spool:
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self._hash = hashlib.sha256()
         self._file: int | None = None
         self.size = 0
         """Bytes so far."""
@@ -38,7 +34,6 @@ class Spool:
 
     def _write(self, piece: bytes) -> None:
         assert self._file is not None
-        self._hash.update(piece)
         rest = memoryview(piece)
         while rest:
             rest = rest[os.write(self._file, rest) :]
@@ -52,10 +47,6 @@ class Spool:
         """All of a body that is not large."""
         assert self._file is None
         return b"".join(self._pieces)
-
-    def digest(self) -> str:
-        """Of the whole, as `digest_bytes` has it; also when it is closed."""
-        return digest_bytes(self.content()) if self._pieces else f"sha256:{self._hash.hexdigest()}"
 
     def file(self) -> int:
         """Descriptor of a file that holds all of it, to be read from its beginning."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -14,11 +14,27 @@ from env_server.principal import principal_of
 from env_server.service import service_of
 from env_server.serving_settings import ServerConfig
 from env_server.spool import Spool
+from rewarders.digests import digest_bytes
 from rewarders.errors import InvalidBody, Overloaded, RequestTimeout, TooLarge, UnsupportedMedia
 
 T = TypeVar("T")
+
+
+class _Refusing(NamedTuple):
+    """What it costs the process that serves, at the most, to refuse something."""
+
+    each_s: float
+    """To say what is wrong, of a request or of one item in it."""
+    byte_s: float
+    """To take in a byte of the body, and to parse and check it."""
+
+
+_HERE, _ASIDE = _Refusing(200e-6, 50e-9), _Refusing(20e-6, 1e-9)
+"""Where that process reads the body too, and where another does."""
 _IN_A_THREAD_BYTES = 256 * 1024
 """A longer body is parsed in a thread, so that the event loop goes on serving others."""
+_BETWEEN_PIECES_S = 0.001
+"""Of a large body, for others: a piece has some hundred kilobytes."""
 _TRIVIAL_BYTES = 256
 """A shorter one costs less to read here than to hand over."""
 
@@ -40,20 +56,24 @@ async def read_as(
     reading, limits = Reading(check, service.config.server.max_json_values), service.config.server
     body = await read_body(request, limits)
     is_doubted = body.size > _TRIVIAL_BYTES and service.patience.is_gone(sender)
-    if body.is_large or is_doubted:
+    is_aside = body.is_large or is_doubted
+    request.state.refusing = _ASIDE if is_aside else _HERE
+    request.state.body_bytes = body.size
+    if is_aside:
         reader = service.doubted_bodies if is_doubted else service.large_bodies
-        return await reader.read(body, replace(reading, check=aside or check), sender.account), body.digest()
-    request.state.read_bytes = body.size  # if it is refused, from here on, that was for nothing
+        return await reader.read(body, replace(reading, check=aside or check), sender.account)
+    content = body.content()
     if body.size > _IN_A_THREAD_BYTES:
-        return await asyncio.to_thread(reading.read, body.content()), body.digest()
-    return reading.read(body.content()), body.digest()
+        return await asyncio.to_thread(reading.read, content), digest_bytes(content)
+    return reading.read(content), digest_bytes(content)
 
 
 def lose_patience(request: Request, refusals: int) -> None:
-    """Something of a request is refused that was read by this process."""
-    size: int | None = getattr(request.state, "read_bytes", None)
-    if size is not None:
-        service_of(request).patience.spend(principal_of(request), refusals, size)
+    """So much of a request is refused, whose body was read."""
+    cost: _Refusing | None = getattr(request.state, "refusing", None)
+    if cost is not None and refusals:
+        seconds = refusals * cost.each_s + request.state.body_bytes * cost.byte_s
+        service_of(request).patience.spend(principal_of(request), seconds)
 
 
 async def read_body(request: Request, limits: ServerConfig) -> Spool:
@@ -75,6 +95,8 @@ async def read_body(request: Request, limits: ServerConfig) -> Spool:
                     body.add(piece)
                     if body.size > limits.max_body_bytes:
                         raise TooLarge(f"the body is longer than {limits.max_body_bytes} bytes")
+                    if body.is_large:
+                        await asyncio.sleep(_BETWEEN_PIECES_S)
         except ClientDisconnect:
             raise InvalidBody("the client went away in the middle of its body") from None
         except TimeoutError:
