@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import BaseModel, JsonValue, ValidationError, model_validator
 
 from env_server.blame import OUT_OF_MEMORY
-from env_server.stepping_aside import step_aside
+from env_server.stepping_aside import leave_a_core, step_aside
 from rewarders.errors import AssayError, InvalidTask, PluginError, RewarderFault, boundary
 from rewarders.reference_check import as_rewarder
 from rewarders.registry import Registry, RewarderSpec
@@ -151,6 +151,7 @@ def _work(link: socket.socket, registry: Registry, memory_bytes: int, *, aside: 
     _die_with_parent()
     if aside:
         step_aside(NICENESS)
+        leave_a_core()
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.dup2(2, 1)  # a rewarder that prints must not write into the server's output

@@ -46,14 +46,17 @@ def test_sigterm_is_the_servers_to_heed():
             assert control.recv(4096) == b"2 9", "ended by SIGKILL"
 
 
-def test_a_worker_set_aside_weighs_less_in_a_session_of_its_own_and_another_does_not():
+def test_a_worker_set_aside_weighs_less_in_a_session_of_its_own_and_leaves_a_core_and_another_does_not():
     with nursery() as (_, control):
         assert control.recv(4096).startswith(b"ready ")
-        assert [weight(control, where) for where in (b"here", b"aside")] == [(0, False), (NICENESS, True)]
+        assert [weight(control, where) for where in (b"here", b"aside")] == [
+            (0, False, len(os.sched_getaffinity(0))),
+            (NICENESS, True, max(1, len(os.sched_getaffinity(0)) - 1)),
+        ]
 
 
-def weight(control: socket.socket, where: bytes) -> tuple[int, bool]:
-    """How nice a fresh worker is beyond this process, and whether it has a session of its own, once it has work."""
+def weight(control: socket.socket, where: bytes) -> tuple[int, bool, int]:
+    """How nice a fresh worker is beyond this process, whether it has a session of its own, and how many cores."""
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
@@ -61,4 +64,5 @@ def weight(control: socket.socket, where: bytes) -> tuple[int, bool]:
             pid = int(control.recv(4096).split()[1])
         ours.sendall(pack_jobs([Job("odd.nobody_has_it", {}, None, {})]))
         assert ours.recv(4096), "it answers, so it has stepped aside by now, if it does"
-        return os.getpriority(os.PRIO_PROCESS, pid) - os.nice(0), os.getsid(pid) == pid
+        niceness = os.getpriority(os.PRIO_PROCESS, pid) - os.nice(0)
+        return niceness, os.getsid(pid) == pid, len(os.sched_getaffinity(pid))
