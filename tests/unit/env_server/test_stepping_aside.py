@@ -56,10 +56,15 @@ def test_all_that_step_aside_at_once_weigh_less_each_in_a_session_of_its_own(asi
 
 
 def test_one_core_is_left_to_others_and_the_last_is_kept():
-    program = (
-        "import os; from env_server.stepping_aside import leave_a_core; leave_a_core(); cores = os.sched_getaffinity(0);"
-        "os.sched_setaffinity(0, {max(cores)}); leave_a_core(); print(sorted(cores), len(os.sched_getaffinity(0)))"
-    )
+    program = """
+import os
+from env_server.stepping_aside import leave_a_core
+leave_a_core()
+left = os.sched_getaffinity(0)
+os.sched_setaffinity(0, {max(left)})
+leave_a_core()
+print(sorted(left), len(os.sched_getaffinity(0)))
+"""
     ours = sorted(os.sched_getaffinity(0))
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert said == f"{ours[1:] or ours} 1\n"
