@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager, closing
+from collections.abc import Hashable
+from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -57,8 +57,11 @@ class BodyReader:
         Raises:
             RequestError: as `Reading.read` does.
             Overloaded: too much is waiting to be read.
-            Unavailable: the other process could not be started, or ended.
+            Unavailable: the other process could not be started, or ended; or this is closed.
         """
+        if self._closed:
+            body.close()
+            raise Unavailable("the service is stopping")
         if self._under_way and self._waiting_bytes + body.size > _MOST_WAITING_BYTES:
             body.close()
             raise Overloaded("too many large bodies are waiting to be read", retry_after_s=_RETRY_AFTER_S)
@@ -81,21 +84,18 @@ class BodyReader:
         self._drop()
 
     async def _read_in_turn(self, body: Spool, reading: Reading[T], sender: Hashable) -> _Answer[T]:
-        line = self._one_of_each.setdefault(sender, asyncio.Lock())
+        line, took_s = self._one_of_each.setdefault(sender, asyncio.Lock()), 0.0
         with closing(body):
-            async with self._resting(line), self._one_body:
-                return await self._read(body, reading)
-
-    @asynccontextmanager
-    async def _resting(self, line: asyncio.Lock) -> AsyncIterator[None]:
-        """Have the line, and leave it closed for a while."""
-        await line.acquire()
-        began_s = time.monotonic()
-        try:
-            yield
-        finally:
-            took_s = time.monotonic() - began_s
-            asyncio.get_running_loop().call_later(self._rest * took_s, line.release)
+            await line.acquire()
+            try:
+                async with self._one_body:
+                    began_s = time.monotonic()
+                    try:
+                        return await self._read(body, reading)
+                    finally:
+                        took_s = time.monotonic() - began_s
+            finally:
+                asyncio.get_running_loop().call_later(self._rest * took_s, line.release)
 
     async def _read(self, body: Spool, reading: Reading[T]) -> _Answer[T]:
         file = body.file()

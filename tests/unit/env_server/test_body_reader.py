@@ -208,6 +208,8 @@ def test_closing_it_ends_what_waits_and_starts_nothing(tmp_path: Path):
         reads = [asyncio.create_task(reader.read(spooled(b"1"), waiting, name)) for name in "abc"]
         await asyncio.sleep(0.2)
         await reader.close()
+        with pytest.raises(Unavailable):
+            await reader.read(spooled(b"1"), waiting, "d")
         return await asyncio.gather(*reads, return_exceptions=True)
 
     assert [type(each) for each in with_reader(use)] == [asyncio.CancelledError] * 3
