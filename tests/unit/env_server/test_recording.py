@@ -10,9 +10,9 @@ from raw_items import raw_item
 
 from env_server.audit.database_source import DatabaseSource
 from env_server.audit.verifying import verify
+from env_server.envelope import _run as read_run
 from env_server.ledger.place import Place
 from env_server.ledger.reader import LedgerReader
-from env_server.routes.score import _run as read_run
 from env_server.schemas import Run
 from rewarders.digests import digest
 from rewarders.errors import RequestError
