@@ -4,7 +4,6 @@ A message names what to make of a body, with a file that holds it; the answer ta
 Both are pickled: either end is ours, and what a stranger wrote is only ever parsed as JSON.
 """
 
-import ctypes
 import pickle
 import signal
 import socket
@@ -14,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from env_server import strict_json
+from env_server.dying import die_with_parent
 from env_server.stepping_aside import step_aside
 from rewarders.digests import digest_bytes
 from rewarders.errors import RequestError
 
 MESSAGE_BYTES = 65_536
-_PR_SET_PDEATHSIG = 1
 T = TypeVar("T")
 
 
@@ -39,7 +38,7 @@ class Reading(Generic[T]):
 
 def main(control: socket.socket, niceness: int) -> None:
     """Answer until the server is gone: `python -m env_server.body_process FD NICENESS`."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM):  # the server's to handle: it finishes what is under way
         signal.signal(number, signal.SIG_IGN)
     step_aside(niceness)

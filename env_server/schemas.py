@@ -84,14 +84,16 @@ class ScoreResponse(Wire):
     problems: Annotated[tuple[Problem, ...], Field(strict=False)] = ()
 
 
-def refused_items(answer: bytes) -> int:
-    """How many items are refused in the JSON of a `ScoreResponse`."""
-    return 0 if answer.endswith(NO_PROBLEMS) else answer.count(_REFUSED)
-
-
-NO_PROBLEMS = b'"problems":[]}'
+_NO_PROBLEMS = b'"problems":[]}'
 _REFUSED = b'{"status":"invalid",'
 """In no text, where a quote is escaped; only a rewarder's evidence could hold it too."""
+
+
+def refused_items(answer: bytes) -> int:
+    """How many items are refused in the JSON of a `ScoreResponse`."""
+    return 0 if answer.endswith(_NO_PROBLEMS) else answer.count(_REFUSED)
+
+
 Places = Annotated[tuple[int, ...], Field(strict=False)]
 """Of items in a request, from 0."""
 

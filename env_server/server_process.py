@@ -4,7 +4,6 @@ LISTENER is the socket that all of them share, CONNECTIONS the memory in which e
 written to once this one can score. The configuration comes on standard input, as JSON.
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -14,16 +13,15 @@ from pathlib import Path
 from env_server.accepting import Among, Connections
 from env_server.cli import exit_codes
 from env_server.config import ServiceConfig
+from env_server.dying import die_with_parent
 from env_server.observing.exposition import SHARED_DIR
 from env_server.observing.shared_folder import used
 from env_server.serving import serve_on
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main(arguments: list[str]) -> None:
     """Serve until told to leave, or until the supervisor is gone."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    die_with_parent(signal.SIGTERM)
     listener, report = (socket.socket(fileno=int(one)) for one in arguments[:2])
     config = ServiceConfig.model_validate_json(sys.stdin.buffer.read())
 

@@ -10,7 +10,6 @@ Jobs go down as `marshal` (the server is trusted); answers come up as JSON (a wo
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import marshal
@@ -28,6 +27,7 @@ from typing import Any, NamedTuple, Self
 from pydantic import BaseModel, JsonValue, ValidationError, model_validator
 
 from env_server.blame import OUT_OF_MEMORY
+from env_server.dying import die_with_parent
 from env_server.stepping_aside import leave_a_core, step_aside
 from rewarders.errors import AssayError, InvalidTask, PluginError, RewarderFault, boundary
 from rewarders.reference_check import as_rewarder
@@ -41,7 +41,6 @@ NICENESS = 10
 """Of workers for slow rewarders: of a core that the server or a quick worker wants too, they have a tenth. What the
 others ask hardly ever waits behind them then; 5 no more than halves that wait. A slow rewarder takes longer for it on a
 busy machine; what it waits for a core does not count towards `workers.call_timeout_s`."""
-_PR_SET_PDEATHSIG = 1
 
 
 class Job(NamedTuple):
@@ -93,7 +92,7 @@ def main(arguments: list[str]) -> None:
     control = socket.socket(fileno=int(arguments[0]))
     memory_bytes = int(arguments[1])
     load, modules = (part.split(",") if part else [] for part in arguments[2:4])
-    _die_with_parent()
+    die_with_parent()
     _own_signals()
     try:
         registry = Registry.load(None if load == ["*"] else load, modules)
@@ -148,7 +147,7 @@ def _reaped(pid: int, workers: set[int]) -> int:
 
 def _work(link: socket.socket, registry: Registry, memory_bytes: int, *, aside: bool) -> None:
     """A worker's whole life. Never returns into the nursery's stack."""
-    _die_with_parent()
+    die_with_parent()
     if aside:
         step_aside(NICENESS)
         leave_a_core()
@@ -218,10 +217,6 @@ def _validated(model: type[BaseModel], data: Any) -> BaseModel:
         raise RewarderFault(
             f"{model.__name__} differs between server and worker: {error.error_count()} errors"
         ) from None
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

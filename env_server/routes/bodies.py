@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from fastapi import Request
@@ -41,8 +42,8 @@ _TRIVIAL_BYTES = 256
 
 async def read_as(
     request: Request, check: Callable[[Any], T], *, aside: Callable[[Any], T] | None = None
-) -> tuple[T, str]:
-    """What the check makes of the body's JSON, and the body's digest.
+) -> tuple[T, Callable[[], str]]:
+    """What the check makes of the body's JSON, and what gives the body's digest: it is wanted where there is a key.
 
     Args:
         check: a function that can be pickled, such as a `partial` of a module's. Raises RequestError.
@@ -61,11 +62,12 @@ async def read_as(
     request.state.body_bytes = body.size
     if is_aside:
         reader = service.doubted_bodies if is_doubted else service.large_bodies
-        return await reader.read(body, replace(reading, check=aside or check), sender.account)
+        value, digest = await reader.read(body, replace(reading, check=aside or check), sender.account)
+        return value, lambda: digest
     content = body.content()
     if body.size > _IN_A_THREAD_BYTES:
-        return await asyncio.to_thread(reading.read, content), digest_bytes(content)
-    return reading.read(content), digest_bytes(content)
+        return await asyncio.to_thread(reading.read, content), partial(digest_bytes, content)
+    return reading.read(content), partial(digest_bytes, content)
 
 
 def lose_patience(request: Request, refusals: int) -> None:

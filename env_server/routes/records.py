@@ -92,7 +92,7 @@ async def recompute(request: Request, place: Place, record_id: str) -> Response:
 async def note(request: Request, place: Place, record_id: str) -> Response:
     """Say that a reward ought to have been another, that a record must not be used, or what a person thinks of it."""
     service = service_of(request)
-    said, asked = await read_as(request, partial(read_model, model=Annotation))
+    said, digest = await read_as(request, partial(read_model, model=Annotation))
     record = await _whole(request, record_id)
     entry = annotation(record, said, service.engine.redactor)
     answer = canonical_json({"id": str(UUID(bytes=entry.id)), "about": record["id"], "kind": said.kind})
@@ -104,9 +104,11 @@ async def note(request: Request, place: Place, record_id: str) -> Response:
         return answer
 
     key = key_of(request)
-    about = digest_bytes(f"POST {record['id']} {asked}".encode())
-    tenant = principal_of(request).tenant
-    answered = await (service.replays.answer(key, about, keep, tenant=tenant) if key is not None else keep(None))
+    if key is None:
+        answered = await keep(None)
+    else:
+        asked = digest_bytes(f"POST {record['id']} {digest()}".encode())
+        answered = await service.replays.answer(key, asked, keep, tenant=principal_of(request).tenant)
     return Response(answered, status_code=201, media_type="application/json")
 
 

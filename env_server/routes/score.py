@@ -44,7 +44,7 @@ async def score(request: Request) -> Response:
         admitted = held.enter_context(service.admission.admitted(terms.principal))
         most = service.config.server.max_completions_per_request
         opened, checked = (partial(how, most_items=most) for how in (open_envelope, open_and_check))
-        (items, run, explain), asked = await read_as(request, opened, aside=checked)
+        (items, run, explain), digest = await read_as(request, opened, aside=checked)
 
         async def score(
             some: Sequence[ReadItem], *, places: Sequence[int] | None = None, keep: KeepReply | None = None
@@ -55,10 +55,10 @@ async def score(request: Request) -> Response:
             return answer
 
         if wants_lines(request):
-            return await answer_in_lines(request, items, score, asked, held)
+            return await answer_in_lines(request, items, score, digest, held)
         if key is None:
             answer = await score(items)
         else:
             tenant = terms.principal.tenant
-            answer = await service.replays.answer(key, asked, lambda keep: score(items, keep=keep), tenant=tenant)
+            answer = await service.replays.answer(key, digest(), lambda keep: score(items, keep=keep), tenant=tenant)
     return Response(answer, media_type="application/json")

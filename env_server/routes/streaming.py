@@ -1,7 +1,7 @@
 """`POST /v1/score` for a client that accepts `application/x-ndjson`: groups are answered as they are done."""
 
 import asyncio
-from collections.abc import AsyncGenerator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, MutableMapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, aclosing, suppress
 from typing import Any
 
@@ -32,28 +32,28 @@ def wants_lines(request: Request) -> bool:
 
 
 async def answer_in_lines(
-    request: Request, items: Sequence[ReadItem], score: Score, asked: str, held: ExitStack
+    request: Request, items: Sequence[ReadItem], score: Score, digest: Callable[[], str], held: ExitStack
 ) -> Response:
     """Score the items by groups, and begin to answer as soon as there is something to say.
 
-    `asked` is the digest of the request's body. What is `held` is held as long as the answer lasts.
+    `digest` gives that of the request's body. What is `held` is held as long as the answer lasts.
 
     Raises:
         AssayError: nothing was said yet, and the first thing to be said would be this.
     """
-    pieces = _pieces(request, items, score, asked, held)
+    pieces = _pieces(request, items, score, digest, held)
     return _Lines(await anext(pieces), pieces)
 
 
 async def _pieces(
-    request: Request, items: Sequence[ReadItem], score: Score, asked: str, held: ExitStack
+    request: Request, items: Sequence[ReadItem], score: Score, digest: Callable[[], str], held: ExitStack
 ) -> AsyncGenerator[bytes]:
     groups, key, kept = groups_of(items), key_of(request), None
     async with AsyncExitStack() as open_:
         open_.enter_context(held.pop_all())
         if key is not None:
             replays, tenant = service_of(request).replays, principal_of(request).tenant
-            kept = await open_.enter_async_context(replays.in_parts(key, asked, len(groups), tenant=tenant))
+            kept = await open_.enter_async_context(replays.in_parts(key, digest(), len(groups), tenant=tenant))
         async for piece in await open_.enter_async_context(aclosing(lines(Batch(items, groups, score, kept)))):
             yield piece
 
