@@ -20,6 +20,7 @@ import torch.distributed as dist
 
 from trainer.config import ModelSection
 from trainer.distributed.joining import Joined
+from trainer.distributed.leaving import leaving
 from trainer.distributed.section import DistributedSection
 from trainer.distributed.sharding import mesh_of, section_to_load, shard
 from trainer.models import load_policy
@@ -77,4 +78,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    rank(sys.argv[1]) if "RANK" in os.environ else main()
+    with leaving():
+        rank(sys.argv[1]) if "RANK" in os.environ else main()

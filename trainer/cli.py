@@ -1,5 +1,6 @@
 """The `trainer` program. torch is imported only after the arguments are parsed, so that `--help` is quick."""
 
+import faulthandler
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from rewarders.errors import AssayError, ConfigError, PluginError, RequestError,
 from trainer.config import SftConfig, TrainConfig
 from trainer.config_file import load_config
 from trainer.distributed.launching import become_torchrun, refuse_several, under_torchrun
+from trainer.distributed.leaving import leaving
 from trainer.distributed.telling import told_elsewhere
 
 BAD: Final = 1
@@ -42,7 +44,10 @@ def main() -> None:
     # GNU OpenMP's threads spin while they wait for one another. On an idle machine that gains nothing; beside another
     # busy process it makes a step several times slower. Read once, when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    app()
+    if sys.stderr is not None:
+        faulthandler.enable()  # a crash below Python says where Python was
+    with leaving():
+        app()
 
 
 @app.command()

@@ -72,7 +72,7 @@ def prepare(directory: Path, *, steps: int = STEPS, every: int = 2, pipeline: st
 def start(directory: Path, ranks: int, *arguments: str) -> "subprocess.Popen[str]":
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
     command = [sys.executable, *torchrun, str(PROGRAM), str(directory / "run.toml"), *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ASKED": str(directory / "asked")}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", "ASKED": str(directory / "asked")}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

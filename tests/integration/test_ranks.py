@@ -72,7 +72,7 @@ def start(
 ) -> "subprocess.Popen[str]":
     torchrun = ["-m", "torch.distributed.run", *agent, "--nproc-per-node", str(ranks)] if ranks > 1 else []
     command = [sys.executable, *torchrun, str(PROGRAM), str(directory / "run.toml"), *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ASKED": str(directory / "asked")}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", "ASKED": str(directory / "asked")}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 

@@ -17,6 +17,7 @@ from trainer import checkpoint
 from trainer.config import TrainConfig
 from trainer.config_file import load_config
 from trainer.distributed.joining import Joined
+from trainer.distributed.leaving import leaving
 from trainer.distributed.ranks import leads
 from trainer.distributed.sharding import section_to_load
 from trainer.learner import build_learner
@@ -62,4 +63,5 @@ def main(path: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with leaving():
+        main(*sys.argv[1:])

@@ -55,7 +55,7 @@ def lines(directory: Path) -> list[dict[str, float]]:
 def run(directory: Path, ranks: int, *chosen: str) -> None:
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
     command = [sys.executable, *torchrun, str(PROGRAM), str(directory / "run.toml"), *chosen]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

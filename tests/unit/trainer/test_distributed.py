@@ -1,6 +1,8 @@
 """What several ranks need, as far as one process can show it; tests/integration/test_ranks.py has the ranks."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -96,6 +98,40 @@ def test_a_rank_does_not_become_torchrun(monkeypatch):
 def test_one_process_of_torchrun_is_like_one_without(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
     refuse_several("trainer sft")
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "said"),
+    [
+        ("pass", 0, ""),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('a reason')", 1, "a reason"),
+        ("raise ValueError('a fault')", 1, "ValueError: a fault"),
+        ("raise KeyboardInterrupt", 130, "KeyboardInterrupt"),
+        ("sys.stdout = open('/dev/full', 'w'); print('lost')", 120, ""),
+    ],
+)
+def test_a_rank_ends_with_its_status_and_before_python_takes_itself_apart(ending, status, said):
+    program = f"""if True:
+        import atexit, sys
+        from trainer.distributed.leaving import leaving
+
+        class Kept:
+            def __del__(self):
+                print("taken apart", file=sys.stderr)
+
+        kept = Kept()
+        with leaving():
+            atexit.register(print, "the last word")
+            {ending}
+    """
+    for size, taken_apart in (("1", True), ("2", False)):
+        environment = {"WORLD_SIZE": size, "PYTHONPATH": ":".join(sys.path)}
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+        assert ("taken apart" in ended.stderr) == taken_apart
+        assert said in ended.stderr
+        assert ended.stdout == ("the last word\n" if status != 120 else "")
+    assert ended.returncode == status, ended.stderr
 
 
 def test_a_program_that_a_rank_starts_does_not_take_itself_for_one():
