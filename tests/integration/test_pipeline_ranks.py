@@ -3,18 +3,14 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+import ranked_runs
+from ranked_runs import finish, lines, run, start, wait_for_step
 from safetensors.torch import load_file
 from watched_runs import rank_process
 
-from trainer.tiny import build_tiny_model
-
-PROGRAM = Path(__file__).parents[1] / "plugins" / "ranked_run.py"
 CONFIG = """
 [run]
 dir = "{dir}/run"
@@ -47,56 +43,15 @@ every_steps = 3
 [checkpoint]
 every_steps = {every}
 """
-DEADLINE_S = 120
 STEPS = 8
 
 
-def prepare(directory: Path, *, steps: int = STEPS, every: int = 2, pipeline: str = "") -> Path:
-    directory.mkdir()
-    build_tiny_model(directory / "model", "0123456789+=abcd", hidden=16, layers=2, heads=2)
-    rows = [
-        {
-            "id": f"{a}+{b}",
-            "prompt": [{"role": "user", "content": f"{a}+{b}=" + "0" * a}],
-            "rubric": "digits",
-            "split": "test" if b == 4 else "train",
-        }
-        for a in range(5)
-        for b in range(5)
-    ]
-    (directory / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (directory / "run.toml").write_text(CONFIG.format(dir=directory, steps=steps, every=every, pipeline=pipeline))
-    return directory
-
-
-def start(directory: Path, ranks: int, *arguments: str) -> "subprocess.Popen[str]":
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
-    command = [sys.executable, *torchrun, str(PROGRAM), str(directory / "run.toml"), *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", "ASKED": str(directory / "asked")}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-def run(directory: Path, ranks: int, *arguments: str) -> Path:
-    status, said = finish(start(directory, ranks, *arguments))
-    assert status == 0, said
-    return directory
-
-
-def finish(process: "subprocess.Popen[str]", within_s: float = DEADLINE_S) -> tuple[int, str]:
-    try:
-        out, err = process.communicate(timeout=within_s)
-    except subprocess.TimeoutExpired:
-        process.terminate()  # and torchrun ends its ranks
-        raise
-    return process.returncode, out + err
-
-
-def lines(directory: Path, name: str) -> list[dict]:
-    return [json.loads(line) for line in (directory / "run" / name).read_text().splitlines()]
+def prepare(directory: Path, *, every: int = 2, pipeline: str = "") -> Path:
+    return ranked_runs.prepare(directory, CONFIG, held_out=True, steps=STEPS, every=every, pipeline=pipeline)
 
 
 def assert_close(directory: Path, expected: Path) -> None:
-    for found, alone in zip(lines(directory, "metrics.jsonl"), lines(expected, "metrics.jsonl"), strict=True):
+    for found, alone in zip(lines(directory), lines(expected), strict=True):
         assert found == pytest.approx(alone, rel=2e-4, abs=2e-5)
     weights, others = (load_file(newest(each) / "model.safetensors") for each in (directory, expected))
     for name, value in weights.items():
@@ -149,7 +104,7 @@ def test_a_run_that_is_told_to_stop_goes_on_in_one_process_with_what_ranks_had_u
     os.kill(rank_process(process.pid, 1), signal.SIGTERM)
     status, said = finish(process)
     assert status == 0, said
-    reached = lines(directory, "metrics.jsonl")[-1]["step"]
+    reached = lines(directory)[-1]["step"]
     assert reached < STEPS
     kept = [json.loads(line) for line in (newest(directory) / "in_flight.jsonl").read_text().splitlines()]
     ahead = range(reached + 1, min(reached + 2, STEPS) + 1)
@@ -178,12 +133,3 @@ def test_a_straggler_of_any_rank_is_learnt_from_a_step_later_and_choices_are_on_
     assert [len(groups[step]) for step in range(1, STEPS + 1)] == [2] + [3] * (STEPS - 1)
     choices = lines(directory, "choices.jsonl")
     assert [(choice["step"], len(choice["groups"])) for choice in choices] == [(n, 2) for n in range(1, STEPS + 1)]
-
-
-def wait_for_step(directory: Path, step: int, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    log = directory / "run/metrics.jsonl"
-    while not log.exists() or f'{{"step": {step},' not in log.read_text():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

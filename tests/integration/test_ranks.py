@@ -4,20 +4,18 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+import ranked_runs
 import torch
+from ranked_runs import finish, lines, run, start, wait_for_step
 from safetensors.torch import load_file, save_file
 from watched_runs import rank_process
 
 from trainer.distributed.moments import load_moments
-from trainer.tiny import build_tiny_model
 
-PROGRAM = Path(__file__).parents[1] / "plugins" / "ranked_run.py"
 ALGORITHMS = {
     "grpo": 'name = "grpo"\nbeta = 0.05\nminibatches = 2\nentropy_bonus = 0.01',
     "ppo": 'name = "ppo"\nbeta = 0.05\nkl_target = 1.0\nkl_horizon = 100\nepochs = 2\ntarget_kl = 0.5',
@@ -45,41 +43,11 @@ micro_batch = 4
 [checkpoint]
 every_steps = {every}
 """
-DEADLINE_S = 120
 STEPS = 4
 
 
 def prepare(directory: Path, algorithm: str = "grpo", steps: int = STEPS, every: int = 2) -> Path:
-    directory.mkdir()
-    build_tiny_model(directory / "model", "0123456789+=abcd", hidden=16, layers=2, heads=2)
-    rows = [
-        {
-            "id": f"{a}+{b}",
-            "prompt": [{"role": "user", "content": f"{a}+{b}=" + "0" * a}],
-            "rubric": "digits",
-        }
-        for a in range(5)
-        for b in range(5)
-    ]
-    (directory / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    text = CONFIG.format(dir=directory, algorithm=ALGORITHMS[algorithm], steps=steps, every=every)
-    (directory / "run.toml").write_text(text)
-    return directory
-
-
-def start(
-    directory: Path, ranks: int, *arguments: str, agent: tuple[str, ...] = ("--standalone",)
-) -> "subprocess.Popen[str]":
-    torchrun = ["-m", "torch.distributed.run", *agent, "--nproc-per-node", str(ranks)] if ranks > 1 else []
-    command = [sys.executable, *torchrun, str(PROGRAM), str(directory / "run.toml"), *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", "ASKED": str(directory / "asked")}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-def run(directory: Path, ranks: int, *arguments: str) -> None:
-    process = start(directory, ranks, *arguments)
-    out, err = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0, out + err
+    return ranked_runs.prepare(directory, CONFIG, algorithm=ALGORITHMS[algorithm], steps=steps, every=every)
 
 
 def run_on_two_hosts(directory: Path, *arguments: str) -> None:
@@ -90,12 +58,8 @@ def run_on_two_hosts(directory: Path, *arguments: str) -> None:
     place = ("--nnodes", "2", "--master-addr", "127.0.0.1", "--master-port", str(port))
     hosts = [start(directory, 2, *arguments, agent=(*place, "--node-rank", str(number))) for number in range(2)]
     for host in hosts:
-        out, err = host.communicate(timeout=DEADLINE_S)
-        assert host.returncode == 0, out + err
-
-
-def metrics(directory: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (directory / "run/metrics.jsonl").read_text().splitlines()]
+        status, said = finish(host)
+        assert status == 0, said
 
 
 def newest(directory: Path, step: int = STEPS) -> Path:
@@ -118,7 +82,7 @@ def order(directory: Path) -> list[str]:
 
 
 def assert_close(directory: Path, expected: Path, steps: int = STEPS) -> None:
-    for found, alone in zip(metrics(directory), metrics(expected), strict=True):
+    for found, alone in zip(lines(directory), lines(expected), strict=True):
         assert found.keys() == alone.keys()
         assert found == pytest.approx(alone, rel=2e-4, abs=2e-5)
     for part in ("", "critic"):
@@ -145,7 +109,7 @@ def assert_same_bits(first: Path, second: Path) -> None:
 def alone(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     directory = prepare(tmp_path_factory.mktemp("alone") / "run", request.param)
     run(directory, 1)
-    assert all(line["stepped"] > 0 for line in metrics(directory))
+    assert all(line["stepped"] > 0 for line in lines(directory))
     return request.param, directory
 
 
@@ -198,8 +162,8 @@ def test_ranks_sample_from_the_adapted_policy_that_they_train_and_not_from_a_rou
     chosen = ("--set=lora.rank=4", '--set=model.compute="bfloat16"', "--set=sampling.max_new_tokens=12")
     run(several, 2, *chosen)
     run(alone, 1, *chosen)
-    most = max(line["mismatch_mean"] for line in metrics(alone))
-    assert max(line["mismatch_mean"] for line in metrics(several)) < 1.3 * most
+    most = max(line["mismatch_mean"] for line in lines(alone))
+    assert max(line["mismatch_mean"] for line in lines(several)) < 1.3 * most
 
 
 def test_a_model_that_other_ranks_would_build_otherwise_than_rank_0_reads_it_is_refused(tmp_path):
@@ -208,18 +172,18 @@ def test_a_model_that_other_ranks_would_build_otherwise_than_rank_0_reads_it_is_
     weights = load_file(file)
     save_file({**weights, "lm_head.weight": weights["model.embed_tokens.weight"] + 1}, file, {"format": "pt"})
     process = start(directory, 2)
-    out, err = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 1, out + err
-    assert "rank 0 has read other tensors than config.json lets another rank build: lm_head.weight" in err
+    status, said = finish(process)
+    assert status == 1, said
+    assert "rank 0 has read other tensors than config.json lets another rank build: lm_head.weight" in said
 
 
 def test_a_detector_that_stops_the_run_stops_every_rank_once_what_was_done_is_saved(tmp_path):
     directory = prepare(tmp_path / "stopped", "grpo", every=100)
     run(directory, 2, "--set=run.steps=2")
     process = start(directory, 2, '--set=detectors.signatures.action="stop"')
-    out, err = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 1, out + err
-    assert err.count("StoppedByDetector: step 3") >= 2, err  # this program shows the error of each rank
+    status, said = finish(process)
+    assert status == 1, said
+    assert said.count("StoppedByDetector: step 3") >= 2, said  # this program shows the error of each rank
     assert json.loads((directory / "run/alarms.jsonl").read_text().splitlines()[-1])["did"] == "stopped"
 
 
@@ -228,9 +192,9 @@ def test_one_rank_that_is_told_to_stop_has_all_of_them_save_and_end(tmp_path):
     process = start(directory, 2)
     wait_for_step(directory, 3, process)
     os.kill(rank_process(process.pid, 1), signal.SIGTERM)
-    out, err = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0, out + err
-    assert newest(directory, int(metrics(directory)[-1]["step"])).is_dir()
+    status, said = finish(process)
+    assert status == 0, said
+    assert newest(directory, int(lines(directory)[-1]["step"])).is_dir()
 
 
 def test_a_killed_rank_ends_the_run_with_its_name_and_the_run_goes_on_to_the_same_bits(tmp_path):
@@ -240,19 +204,11 @@ def test_a_killed_rank_ends_the_run_with_its_name_and_the_run_goes_on_to_the_sam
     wait_for_step(directory, 5, process)
     os.kill(rank_process(process.pid, 1), signal.SIGKILL)
     killed = time.monotonic()
-    out, err = process.communicate(timeout=60)
-    assert process.returncode not in (0, None)
-    assert "rank 1 was lost" in out + err
+    status, said = finish(process, within_s=60)
+    assert status not in (0, None)
+    assert "rank 1 was lost" in said
     assert time.monotonic() - killed < 60
 
     run(directory, 2)
     assert_same_bits(newest(directory, 12), newest(expected, 12))
     assert (directory / "run/metrics.jsonl").read_bytes() == (expected / "run/metrics.jsonl").read_bytes()
-
-
-def wait_for_step(directory: Path, step: int, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not (directory / "asked").exists() or int((directory / "asked").read_text() or 0) < step:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
