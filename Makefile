@@ -18,7 +18,7 @@ test: $(VENV)/.everything $(VLLM_VENV)/.installed $(CLIENTS_VENV)/.installed
 
 # A process a core: most tests wait for processes of their own, or keep one core busy.
 test-main: $(VENV)/.everything
-	$(BIN)/python -m pytest --ignore tests/vllm --ignore tests/clients --numprocesses auto --maxprocesses 8 --dist worksteal
+	$(BIN)/python -m pytest --ignore tests/vllm --ignore tests/clients --numprocesses auto --maxprocesses 8 --dist worksteal --durations 40
 
 # vLLM pins torch, transformers and fastapi for itself: it has an environment of its own.
 test-vllm: $(VLLM_VENV)/.installed
