@@ -24,6 +24,8 @@ from trainer.distributed.telling import told_elsewhere
 BAD: Final = 1
 ASKED_WRONGLY: Final = 2
 COULD_NOT_FIND_OUT: Final = 3
+_FIRST_RETRIES: Final = 6
+"""Of a service that has not answered yet: some five seconds. A wrong address has no use for more."""
 
 app = typer.Typer(
     name="trainer",
@@ -295,8 +297,8 @@ def _grader(config: TrainConfig, spawn_server: bool, nonce: str, *, outlasts_res
     with server or nullcontext(grading.url) as url:
         connect = partial(RewardClient, url, key=key, timeout_s=grading.timeout_s)
         if outlasts_restarts:
-            with RewardClient(url, key=key) as asking:
-                asking.rubrics()  # where nobody is, or none of ours, that is said at once
+            with RewardClient(url, key=key, retries=_FIRST_RETRIES) as asking:
+                asking.rubrics()  # where nobody is, or none of ours, that is said before a model is loaded
             connect = partial(connect, retries=grading.retries)
         with ClientPerThread(connect) as client:
             yield ServiceGrader(client, items_per_request=grading.items_per_request, nonce=nonce)
