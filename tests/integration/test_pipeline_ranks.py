@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import ranked_runs
-from ranked_runs import finish, lines, run, start, wait_for_step
+from ranked_runs import finish, lines, run, start, wait_until_logged
 from safetensors.torch import load_file
 from watched_runs import rank_process
 
@@ -100,7 +100,7 @@ def test_an_adapter_that_ranks_sample_with_beside_learning_is_the_one_they_train
 def test_a_run_that_is_told_to_stop_goes_on_in_one_process_with_what_ranks_had_under_way(tmp_path, alone):
     directory = prepare(tmp_path / "told", every=STEPS)
     process = start(directory, 2)
-    wait_for_step(directory, 2, process)
+    wait_until_logged(directory, 2, process)
     os.kill(rank_process(process.pid, 1), signal.SIGTERM)
     status, said = finish(process)
     assert status == 0, said
@@ -116,7 +116,7 @@ def test_a_run_that_is_told_to_stop_goes_on_in_one_process_with_what_ranks_had_u
 def test_a_killed_rank_ends_the_run_with_its_name_and_the_run_goes_on_to_the_same_bits(tmp_path, together):
     directory = prepare(tmp_path / "killed", every=2)
     process = start(directory, 2)
-    wait_for_step(directory, 3, process)
+    wait_until_logged(directory, 3, process)
     os.kill(rank_process(process.pid, 1), signal.SIGKILL)
     status, said = finish(process, within_s=60)
     assert status not in (0, None)

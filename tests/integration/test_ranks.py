@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import ranked_runs
 import torch
-from ranked_runs import finish, lines, run, start, wait_for_step
+from ranked_runs import finish, lines, run, start, wait_until_asked
 from safetensors.torch import load_file, save_file
 from watched_runs import rank_process
 
@@ -190,7 +190,7 @@ def test_a_detector_that_stops_the_run_stops_every_rank_once_what_was_done_is_sa
 def test_one_rank_that_is_told_to_stop_has_all_of_them_save_and_end(tmp_path):
     directory = prepare(tmp_path / "told", "grpo", steps=2000, every=2000)
     process = start(directory, 2)
-    wait_for_step(directory, 3, process)
+    wait_until_asked(directory, 3, process)
     os.kill(rank_process(process.pid, 1), signal.SIGTERM)
     status, said = finish(process)
     assert status == 0, said
@@ -201,7 +201,7 @@ def test_a_killed_rank_ends_the_run_with_its_name_and_the_run_goes_on_to_the_sam
     expected, directory = (prepare(tmp_path / name, "grpo", steps=12, every=3) for name in ("expected", "killed"))
     run(expected, 2)
     process = start(directory, 2)
-    wait_for_step(directory, 5, process)
+    wait_until_asked(directory, 5, process)
     os.kill(rank_process(process.pid, 1), signal.SIGKILL)
     killed = time.monotonic()
     status, said = finish(process, within_s=60)

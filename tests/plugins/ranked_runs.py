@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -79,11 +79,21 @@ def run(directory: Path, ranks: int, *arguments: str) -> Path:
     return directory
 
 
-def wait_for_step(directory: Path, step: int, process: Process) -> None:
-    """Wait until what answers this step has been asked; the process must not end before."""
-    deadline = time.monotonic() + DEADLINE_S
+def wait_until_asked(directory: Path, step: int, process: Process) -> None:
+    """Wait for the grader to be asked about this step."""
     asked = directory / "asked"
-    while not asked.exists() or int(asked.read_text() or 0) < step:
+    _wait_until(lambda: asked.exists() and int(asked.read_text() or 0) >= step, process)
+
+
+def wait_until_logged(directory: Path, step: int, process: Process) -> None:
+    """Wait for this step to be done."""
+    log = directory / "run/metrics.jsonl"
+    _wait_until(lambda: log.exists() and f'{{"step": {step},' in log.read_text(), process)
+
+
+def _wait_until(happened: Callable[[], bool], process: Process) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not happened():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
