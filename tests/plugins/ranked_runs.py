@@ -20,7 +20,7 @@ from trainer.tiny import build_tiny_model
 DEADLINE_S = 120
 Process = subprocess.Popen[str]
 _PLUGINS = Path(__file__).parent
-_ALONE = {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
+_RANK = {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
 
 
 def prepare(directory: Path, config: str, *, held_out: bool = False, **chosen: object) -> Path:
@@ -109,10 +109,10 @@ def _forking() -> Process:
     """The process that has imported everything; it ends with this one, at the latest when nobody can write to it."""
     pipe = subprocess.PIPE
     command = [sys.executable, str(_PLUGINS / "forked_ranks.py")]
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env={**os.environ, **_ALONE})
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env={**os.environ, **_RANK})
     atexit.register(process.communicate)
     return process
 
 
 def _own(directory: Path) -> Mapping[str, str]:
-    return {**_ALONE, "ASKED": str(directory / "asked")}
+    return {**_RANK, "ASKED": str(directory / "asked")}

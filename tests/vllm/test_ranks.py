@@ -1,13 +1,11 @@
 """A sharded policy and real vLLM: the weights go there from the shards, and the run is that of one process."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ranked_runs import lines, run
 
 from trainer.config import TrainConfig
 
@@ -36,8 +34,6 @@ name = "grpo"
 lr = 1e-2
 """
 AHEAD = ("--set=pipeline.max_staleness=1", '--set=correction.kind="truncate"')
-PROGRAM = Path(__file__).parents[1] / "plugins" / "ranked_run.py"
-DEADLINE_S = 180
 
 
 def prepare(directory: Path, model: Path, urls: list[str]) -> Path:
@@ -46,18 +42,6 @@ def prepare(directory: Path, model: Path, urls: list[str]) -> Path:
     (directory / "tasks.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
     (directory / "run.toml").write_text(CONFIG.format(dir=directory, model=model, urls=json.dumps(urls)))
     return directory
-
-
-def lines(directory: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (directory / "run/metrics.jsonl").read_text().splitlines()]
-
-
-def run(directory: Path, ranks: int, *chosen: str) -> None:
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
-    command = [sys.executable, *torchrun, str(PROGRAM), str(directory / "run.toml"), *chosen]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, env=environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("chosen", [(), AHEAD], ids=["in turn", "ahead"])
